@@ -1,0 +1,69 @@
+"""Every error that turnkit raises on purpose.
+
+::
+
+    TurnkitError
+    |-- InputError          samples, rates or arguments that cannot be used
+    |-- CorpusError         a corpus that cannot be read
+    |   `-- SchemaError     a row or field that breaks the row schema
+    |-- ConfigError         a recipe, preset or override that does not fit
+    |-- RunError            a training run that cannot be read, resumed or written
+    |-- BundleError         an exported bundle that cannot be read or written
+    |-- MissingAssetError   a model file that is not on this machine, and how to get it
+    |-- MissingDependencyError   an optional package, and the extra that brings it
+    `-- OfflineError        something that lives on the network, and none answered
+
+Messages name the offender and say what would have been accepted.
+"""
+
+from __future__ import annotations
+
+
+class TurnkitError(Exception):
+    """Root of all errors that turnkit raises on purpose."""
+
+
+class InputError(TurnkitError, ValueError):
+    """Samples, rates or arguments that cannot be used."""
+
+
+class CorpusError(TurnkitError):
+    """A corpus that cannot be read."""
+
+
+class SchemaError(CorpusError, ValueError):
+    """A row or field that breaks the row schema."""
+
+    def __init__(self, row: str, field: str, problem: str) -> None:
+        super().__init__(f"row {row}: field {field!r}: {problem}")
+        self.row = row
+        self.field = field
+
+
+class ConfigError(TurnkitError, ValueError):
+    """A recipe, preset or override that does not fit."""
+
+
+class RunError(TurnkitError):
+    """A training run that cannot be read, resumed or written."""
+
+
+class BundleError(TurnkitError):
+    """An exported bundle that cannot be read or written."""
+
+
+class MissingAssetError(TurnkitError):
+    """A model file that is not on this machine; the message says how to get it."""
+
+
+class MissingDependencyError(TurnkitError, ImportError):
+    """An optional package that is not installed; the message names the extra."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}: pip install 'turnkit[{extra}]'"
+        )
+
+
+class OfflineError(TurnkitError):
+    """Something that lives on the network, where no network answered."""
