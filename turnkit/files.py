@@ -1,0 +1,95 @@
+"""Files: where generated things are kept, and how they are written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CACHE_VARIABLE = "TURNKIT_CACHE"
+"""Environment variable that moves the cache."""
+
+_BLOCK = 1 << 20
+"""Bytes read at a time when hashing."""
+
+
+def cache_dir() -> Path:
+    """Folder for everything turnkit can make again (corpora, learned tables, graphs).
+
+    Returns
+    -------
+    Path
+        ``$TURNKIT_CACHE`` if it is set and not empty, else the platform's cache folder
+        (on Linux ``~/.cache/turnkit``). The folder is not created.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE, "")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("turnkit", appauthor=False))
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a file so that readers see the old one or the whole new one, never a part.
+
+    The body of the ``with`` writes the path it is given, which lies in the same folder
+    (a rename cannot cross file systems) and ends with the same name, so that writers
+    which look at the suffix do the right thing. When the body ends, the file is flushed
+    to the disk and renamed; when it raises, the file is removed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to be. Missing folders are created; an existing file is replaced.
+
+    Yields
+    ------
+    Path
+        The file to write.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the body wrote no file.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    aside = final.with_name(f".{uuid.uuid4().hex}-{final.name}")
+    try:
+        yield aside
+        _flush(aside)
+        aside.replace(final)
+    finally:
+        aside.unlink(missing_ok=True)
+    _flush_folder(final.parent)
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    # "r+b" because some systems refuse to sync what was opened for reading only
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where folders can be synced."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
