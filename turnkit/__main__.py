@@ -1,0 +1,5 @@
+"""``python -m turnkit`` is the command ``turnkit``."""
+
+from turnkit.cli.main import main
+
+raise SystemExit(main())

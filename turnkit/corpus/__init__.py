@@ -1,0 +1,1 @@
+"""Corpora: the row schema, readers, splits by speaker, what a corpus looks like."""
