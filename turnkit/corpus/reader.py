@@ -1,0 +1,185 @@
+"""A corpus as a lazy sequence of turns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+from turnkit.corpus.schema import REQUIRED, Turn, parse_row
+from turnkit.corpus.source import EMBEDDED, Rows, Source, parse_name, pick_split, read_splits
+from turnkit.errors import CorpusError
+
+_DESCRIBED = ("id", "language", "speaker", "silence_spans", "transcript", "words", "messages")
+"""Columns that a fingerprint covers, the audio apart."""
+
+_EDGE = 1 << 20
+"""Bytes at either end of a sound file that stand for the whole of it in a digest."""
+
+
+class Corpus:
+    """Turns that are read, checked and decoded one at a time, when they are asked for.
+
+    Parameters
+    ----------
+    name : str
+        As the user gave it, with the split.
+    rows : Rows
+        A `datasets.Dataset` whose audio is not decoded.
+    synthetic : bool
+        Whether the speech was made by a machine; every table says so.
+
+    Raises
+    ------
+    CorpusError
+        If there are no rows, or a required column is missing.
+    """
+
+    def __init__(self, name: str, rows: Rows, synthetic: bool = False) -> None:
+        columns = rows.column_names
+        missing = [column for column in REQUIRED if column not in columns]
+        if missing:
+            raise CorpusError(
+                f"corpus {name}: no column {', '.join(missing)}; it has {', '.join(columns)}"
+            )
+        if len(rows) == 0:
+            raise CorpusError(f"corpus {name}: holds no rows")
+        self.name = name
+        self.rows = rows
+        self.synthetic = synthetic
+
+    def __repr__(self) -> str:
+        return f"Corpus({self.name!r}, {len(self)} turns)"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: SupportsIndex) -> Turn:
+        position = operator.index(index)
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"turn {position} of a corpus of {len(self)}")
+        position %= len(self)
+        return parse_row(self.rows[position], position)
+
+    def __iter__(self) -> Iterator[Turn]:
+        for index in range(len(self)):
+            yield self[index]
+
+    def column(self, name: str) -> list[Any]:
+        """Raw values of a column; None for each row where the corpus has no such column."""
+        if name not in self.rows.column_names:
+            return [None] * len(self)
+        return list(self.rows[name])
+
+    @cached_property
+    def labels(self) -> list[str | None]:
+        """Speaker of each row as the corpus has it; None where it names none."""
+        return [None if s in (None, "") else str(s) for s in self.column("speaker")]
+
+    @cached_property
+    def speakers(self) -> list[str]:
+        """Speaker of each row; its id where the corpus names none."""
+        return [
+            label or str(row) for label, row in zip(self.labels, self.column("id"), strict=True)
+        ]
+
+    @cached_property
+    def digests(self) -> list[str]:
+        """Hash of each row's encoded audio."""
+        return [_audio_digest(audio) for audio in self.column("audio")]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the turns in their order: ids, labels, spans, words and audio.
+
+        Sixteen hexadecimal digits. Sound files that are not inside the corpus count by
+        their size and their first and last MiB.
+        """
+        total = hashlib.sha256()
+        columns = [self.column(name) for name in _DESCRIBED]
+        for *values, digest in zip(*columns, self.digests, strict=True):
+            total.update(json.dumps([*values, digest], sort_keys=True, default=str).encode())
+        return total.hexdigest()[:16]
+
+    def subset(self, indices: Iterable[int]) -> Corpus:
+        """Rows of the given numbers, in that order.
+
+        Raises
+        ------
+        CorpusError
+            If there are none.
+        """
+        return Corpus(self.name, self.rows.select(list(indices)), self.synthetic)
+
+
+def load_corpus(name: str, split: str | None = None, default_split: str | None = None) -> Corpus:
+    """Open one split of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        See `turnkit.corpus.source`: a file, a folder, a hub id or ``embedded``, each
+        with ``:SPLIT`` behind it where it has several.
+    split : str, optional
+        The same as ``:SPLIT``.
+    default_split : str, optional
+        The one to take if there are several and nothing says which; training asks for
+        ``train``, evaluation for ``test``.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read, has no rows, lacks a column or the split.
+    OfflineError
+        If it lives on the hub, is not in the local cache, and the hub does not answer.
+    """
+    source = parse_name(name)
+    found = read_splits(source)
+    chosen = pick_split(source, list(found), split, default_split)
+    return _corpus(source, chosen, found)
+
+
+def load_splits(name: str, split: str | None = None) -> dict[str, Corpus]:
+    """Open every split of a corpus, or the one that is asked for.
+
+    Raises
+    ------
+    CorpusError, OfflineError
+        As `load_corpus`.
+    """
+    source = parse_name(name)
+    found = read_splits(source)
+    asked = split or source.split
+    chosen = list(found) if asked is None else [pick_split(source, list(found), split, None)]
+    return {each: _corpus(source, each, found) for each in chosen}
+
+
+def _corpus(source: Source, split: str, found: Mapping[str, Rows]) -> Corpus:
+    name = source.name if len(found) == 1 else f"{source.name}:{split}"
+    return Corpus(name, found[split], synthetic=source.name == EMBEDDED)
+
+
+def _audio_digest(audio: Any) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    encoded = audio.get("bytes") if isinstance(audio, Mapping) else audio
+    path = audio.get("path") if isinstance(audio, Mapping) else None
+    if isinstance(encoded, bytes):
+        digest.update(encoded)
+    elif path and Path(path).is_file():
+        with Path(path).open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            digest.update(f"{size}:".encode() + file.read(_EDGE))
+            file.seek(max(0, size - _EDGE))
+            digest.update(file.read(_EDGE))
+    else:
+        digest.update(repr(audio).encode())
+    return digest.hexdigest()
