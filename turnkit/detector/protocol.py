@@ -94,6 +94,13 @@ class Trace:
     silence_s: list[float] = field(default_factory=list)
     score: list[float] = field(default_factory=list)
 
+    def append(self, at: int, speech: float, silence_s: float, score: float) -> None:
+        """Add a frame."""
+        self.at.append(at)
+        self.speech.append(speech)
+        self.silence_s.append(silence_s)
+        self.score.append(score)
+
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """Decision samples, seconds of silence so far (0 in speech) and scores."""
         return (
