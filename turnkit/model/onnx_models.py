@@ -1,0 +1,75 @@
+"""Exported graphs behind the protocols that detectors run on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkit.errors import BundleError
+from turnkit.features import Frames
+from turnkit.runtime import OnnxModel
+
+State = tuple[NDArray[np.float32], ...]
+
+FRAME_INPUTS = ("frames", "recent", "hidden")
+FRAME_OUTPUTS = ("end_of_turn", "speech", "next_recent", "next_hidden")
+HEAD_INPUT = "vector"
+HEAD_OUTPUT = "probability"
+"""Names in the exported graphs: the streaming state is an explicit input and output."""
+
+
+class OnnxFrameModel:
+    """A streaming graph as a `turnkit.detector.semantic.FrameModel`.
+
+    Parameters
+    ----------
+    model : bytes
+
+    Raises
+    ------
+    BundleError
+        If the graph has other inputs or outputs.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._model = OnnxModel(model)
+        if set(self._model.inputs) != set(FRAME_INPUTS) or self._model.outputs != [*FRAME_OUTPUTS]:
+            raise BundleError(
+                f"streaming graph {[*self._model.inputs]} -> {self._model.outputs}: "
+                f"expected {[*FRAME_INPUTS]} -> {[*FRAME_OUTPUTS]}"
+            )
+        self._shapes = [
+            [size for size in self._model.inputs[name] if isinstance(size, int)]
+            for name in FRAME_INPUTS[1:]
+        ]
+
+    def initial_state(self) -> State:
+        """The state at the start of a signal."""
+        return tuple(np.zeros(shape, dtype=np.float32) for shape in self._shapes)
+
+    def step(
+        self, frames: Frames, state: State
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], State]:
+        """End-of-turn and speech probabilities, each of shape (t,), and the next state."""
+        recent, hidden = state
+        ended, speech, recent, hidden = self._model.run(
+            frames=frames[None], recent=recent, hidden=hidden
+        )
+        return ended[0], speech[0], (recent, hidden)
+
+
+class OnnxHead:
+    """A head as a `turnkit.detector.semantic.VectorModel`.
+
+    Parameters
+    ----------
+    model : bytes
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._model = OnnxModel(model)
+
+    def probability(self, vector: NDArray[np.float32]) -> float:
+        """End-of-turn probability of one vector."""
+        (probability,) = self._model.run(**{HEAD_INPUT: vector[None]})
+        return float(probability[0])
