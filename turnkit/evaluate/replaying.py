@@ -138,7 +138,7 @@ def _arrived(inputs: Sequence[TurnInput], begin: int, stop: int, offset: int) ->
     return [
         TurnInput(item.at - offset, item.kind, item.value)
         for item in inputs
-        if begin <= item.at < stop
+        if begin < item.at <= stop or item.at == begin == 0
     ]
 
 

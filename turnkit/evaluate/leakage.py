@@ -1,0 +1,46 @@
+"""Speakers that a detector was trained or fitted on have no place among those it is tested on."""
+
+from __future__ import annotations
+
+import hashlib
+
+from turnkit.corpus.reader import Corpus
+from turnkit.detector.protocol import TurnDetector
+from turnkit.errors import CorpusError
+
+_NAMED = 5
+"""Speakers that a message names before it counts the rest."""
+
+
+def speaker_hash(speaker: str) -> str:
+    """Hash of a speaker's name: bundles carry these, never names.
+
+    Returns
+    -------
+    str
+        The first 16 hexadecimal digits of the SHA-256 of the name in UTF-8.
+    """
+    return hashlib.sha256(speaker.encode()).hexdigest()[:16]
+
+
+def check_training_speakers(detector: TurnDetector, corpus: Corpus) -> None:
+    """Make sure that a detector was not trained on a speaker of a corpus.
+
+    Looks at the optional attribute ``training_speakers``: a set of `speaker_hash` values.
+
+    Raises
+    ------
+    CorpusError
+        If a speaker is in both; the message names them.
+    """
+    trained = getattr(detector, "training_speakers", None)
+    if not trained:
+        return
+    named = {label for label in corpus.labels if label is not None}
+    found = sorted(name for name in named if speaker_hash(name) in trained)
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise CorpusError(
+            f"detector {detector.name} was trained on {len(found)} speakers of {corpus.name}: "
+            f"{', '.join(found[:_NAMED])}{more}"
+        )

@@ -1,0 +1,272 @@
+"""An evaluation as tables: plain text, Markdown, and what the HTML report shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from turnkit.evaluate.claims import BEST, FROZEN
+from turnkit.evaluate.results import (
+    BestPoint,
+    Comparison,
+    DetectorResult,
+    Evaluation,
+    FrozenPoint,
+)
+from turnkit.evaluate.text import (
+    DASH,
+    claim_text,
+    head_lines,
+    milliseconds,
+    percent,
+    point_text,
+    policy_text,
+    range_text,
+)
+from turnkit.metrics import POINTS, PointKind
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table.
+
+    Attributes
+    ----------
+    title : str
+    columns : tuple of str
+    rows : tuple of tuple of str
+    note : str
+        Printed under it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+_POINT_COLUMNS = tuple(point.name for point in POINTS)
+
+_READING = (
+    "FC@300, FC@600: false cutoffs per hold at a mean latency of at most 300 / 600 ms. "
+    "L@5%, L@10%: mean latency at a cutoff rate of at most 5 / 10 %."
+)
+
+
+def frozen_table(evaluation: Evaluation) -> Table:
+    """Policies fixed beforehand and replayed: the headline."""
+    rows = []
+    for result in evaluation.detectors:
+        cells = [_frozen_cell((result.frozen or {}).get(name)) for name in _POINT_COLUMNS]
+        rows.append((result.spec, *cells))
+    note = (
+        f"{_READING} Each cell is what the policy really did on these rows; MISSED: outside "
+        "the point's limit (mean latency over 330 / 660 ms, or rate over 5 / 10 %); OUT OF "
+        "REACH: no policy met the point on the fitting rows, the closest is shown."
+    )
+    if any(result.frozen is None for result in evaluation.detectors):
+        note += f" {DASH}: no frozen policy; --fit-on CORPUS fits one on other speakers."
+    title = "Frozen policies, replayed (headline)"
+    return Table(title, ("detector", *_POINT_COLUMNS), tuple(rows), note)
+
+
+def _frozen_cell(frozen: FrozenPoint | None) -> str:
+    if frozen is None:
+        return DASH
+    kind = PointKind.CUTOFFS if frozen.point is None else frozen.point.kind
+    cutoffs = kind is PointKind.CUTOFFS
+    spread = frozen.rate_interval if cutoffs else frozen.latency_interval
+    cell = point_text(kind, frozen.summary.rate, frozen.summary.mean_latency_s, spread)
+    if frozen.missed:
+        cell += " MISSED"
+    if frozen.fitted is not None and not frozen.fitted.reached:
+        cell += " OUT OF REACH"
+    return cell
+
+
+def best_table(evaluation: Evaluation) -> Table:
+    """Best policies on the test rows themselves, for comparison with public tables."""
+    rows = [
+        (result.spec, *(_best_cell(result.best, name) for name in _POINT_COLUMNS))
+        for result in evaluation.detectors
+    ]
+    baseline = (_best_cell(evaluation.baseline, name) for name in _POINT_COLUMNS)
+    rows.append(("VAD baseline (pure delay on annotated spans)", *baseline))
+    note = (
+        f"{_READING} The policy is the best of the sweep on these very rows, read from score "
+        "traces on annotated spans, as eot-bench does it: optimistic, for comparison only. "
+        "Intervals choose it anew in each resample."
+    )
+    title = "Best on test, from score traces (not the headline)"
+    return Table(title, ("detector", *_POINT_COLUMNS), tuple(rows), note)
+
+
+def _best_cell(best: Mapping[str, BestPoint], name: str) -> str:
+    found = best.get(name)
+    if found is None:
+        return DASH
+    if not found.reached:
+        return "out of reach"
+    return point_text(found.point.kind, found.rate, found.mean_latency_s, found.interval)
+
+
+def _replays(evaluation: Evaluation) -> list[tuple[DetectorResult, FrozenPoint]]:
+    return [(result, frozen) for result in evaluation.detectors for frozen in result.replayed]
+
+
+def detail_table(evaluation: Evaluation) -> Table | None:
+    """Tell what each replayed policy did, beyond its two means."""
+    rows = []
+    for result, frozen in _replays(evaluation):
+        s = frozen.summary
+        rows.append(
+            (
+                result.spec,
+                frozen.point.name if frozen.point else "own policy",
+                policy_text(frozen.policy, scored=result.spans.has_scores),
+                percent(s.rate),
+                percent(s.hold_rate),
+                str(s.speech_cutoffs),
+                str(s.other_cutoffs),
+                percent(s.turns_cut),
+                milliseconds(s.mean_latency_s),
+                milliseconds(s.ep50_s),
+                milliseconds(s.ep90_s),
+                milliseconds(s.ep99_s),
+                str(s.misses),
+            )
+        )
+    columns = ("detector", "point", "policy", "rate", "holds cut", "in speech", "not counted",
+               "turns cut", "mean", "EP50", "EP90", "EP99", "misses")  # fmt: skip
+    note = (
+        "rate: holds cut plus cutoffs during speech, over holds. Not counted: cutoffs in holds "
+        "shorter than 0.2 s or longer than 5 s. Latencies from the annotated end of speech, "
+        "without compute; a miss counts 4 s."
+    )
+    return Table("Replays in detail", columns, tuple(rows), note) if rows else None
+
+
+def cost_table(evaluation: Evaluation) -> Table | None:
+    """Compute time, beside latency and never in it."""
+    rows = []
+    for result in evaluation.detectors:
+        if not result.replayed:
+            continue
+        s = result.replayed[0].summary
+        values = (s.cpu_ms_p50, s.cpu_ms_p99, s.wall_ms_p50, s.wall_ms_p99,
+                  s.decision_ms_p50, s.decision_ms_p99)  # fmt: skip
+        cells = (f"{v:.1f}" if math.isfinite(v) else DASH for v in values)
+        rows.append((result.spec, *cells, f"{result.peak_mb:.0f}"))
+    columns = ("detector", "CPU p50", "CPU p99", "wall p50", "wall p99", "decision p50",
+               "decision p99", "peak MB")  # fmt: skip
+    note = (
+        "CPU and wall: ms of push() per second of audio, one thread, 20 ms chunks. Decision: "
+        "wall ms of the push() that brought the end of turn; it comes on top of latency."
+    )
+    return Table("Compute", columns, tuple(rows), note) if rows else None
+
+
+def diagnostics_table(evaluation: Evaluation) -> Table | None:
+    """Ranking and calibration of scores."""
+    rows = [
+        (
+            result.spec,
+            moment,
+            f"{found.scored} of {found.spans}",
+            *(
+                f"{v:.3f}" if math.isfinite(v) else DASH
+                for v in (found.auc, found.average_precision, found.calibration_error)
+            ),
+        )
+        for result in evaluation.detectors
+        for moment, found in result.diagnostics.items()
+    ]
+    columns = ("detector", "score read at", "spans scored", "AUC", "AP", "ECE (15 bins)")
+    note = "Diagnostics: they never rank detectors."
+    return Table("Scores by themselves", columns, tuple(rows), note) if rows else None
+
+
+def comparison_table(evaluation: Evaluation) -> Table | None:
+    """Paired differences of the first detector to the others."""
+    rows = []
+    for other in evaluation.detectors[1:]:
+        for basis in (FROZEN, BEST):
+            found = {
+                one.point.name: one
+                for one in evaluation.comparisons
+                if one.other == other.spec and one.basis == basis
+            }
+            if not found:
+                continue
+            cells = (_difference(found.get(point.name)) for point in POINTS)
+            rows.append((other.spec, basis, *cells))
+    title = f"{evaluation.detectors[0].spec} minus another, paired on the same rows"
+    note = (
+        "Cutoffs in percentage points, latency in ms; negative is better for the first. "
+        "Frozen policies may differ in the other quantity: see the headline."
+    )
+    columns = ("other", "basis", *_POINT_COLUMNS)
+    return Table(title, columns, tuple(rows), note) if rows else None
+
+
+def _difference(one: Comparison | None) -> str:
+    if one is None:
+        return DASH
+    kind = one.point.kind
+    scale, digits, unit = (100, 1, "pp") if kind is PointKind.CUTOFFS else (1000, 0, "ms")
+    if not math.isfinite(one.difference):
+        return DASH
+    return f"{one.difference * scale:+.{digits}f} {unit}{range_text(one.interval, scale, digits)}"
+
+
+CLAIM_TITLE = 'Claim: "about 45 % fewer false interruptions than VAD, under 300 ms"'
+
+
+def tables(evaluation: Evaluation) -> list[Table]:
+    """Every table that has rows, in the order of importance."""
+    made: list[Callable[[Evaluation], Table | None]] = [
+        frozen_table,
+        detail_table,
+        best_table,
+        comparison_table,
+        cost_table,
+        diagnostics_table,
+    ]
+    return [table for make in made if (table := make(evaluation)) is not None]
+
+
+def to_text(evaluation: Evaluation) -> str:
+    """Lay an evaluation out for a terminal."""
+    head = head_lines(evaluation)
+    width = max(len(label) for label, _ in head)
+    lines = [f"{label:<{width}}  {text}" for label, text in head]
+    lines += ["", CLAIM_TITLE, *(f"  {claim_text(claim)}" for claim in evaluation.claims)]
+    for table in tables(evaluation):
+        widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
+        lines += ["", table.title]
+        for row in (table.columns, *table.rows):
+            cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+            lines.append(("  " + "  ".join(cells)).rstrip())
+        lines += [f"  {table.note}"] if table.note else []
+    return "\n".join(lines) + "\n"
+
+
+def to_markdown(evaluation: Evaluation) -> str:
+    """Lay an evaluation out in Markdown."""
+    lines = ["# End-of-turn evaluation", ""]
+    lines += [f"- **{label}**: {_escape(text)}" for label, text in head_lines(evaluation)]
+    lines += ["", f"## {CLAIM_TITLE}", ""]
+    lines += [f"- {_escape(claim_text(claim))}" for claim in evaluation.claims]
+    for table in tables(evaluation):
+        lines += ["", f"## {_escape(table.title)}", ""]
+        rule = ("---", *["---:"] * (len(table.columns) - 1))
+        for row in (table.columns, rule, *table.rows):
+            cells = row if row is rule else map(_escape, row)
+            lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", table.note] if table.note else []
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
