@@ -9,7 +9,11 @@ from __future__ import annotations
 from turnkit.evaluate.claims import BEST, CLAIMED, FROZEN, check_claims, compare
 from turnkit.evaluate.crew import Bench, Crew, Job, Measured, Opener
 from turnkit.evaluate.fitting import FittedPolicy, fit_policies, simulate_turn
-from turnkit.evaluate.leakage import check_training_speakers, speaker_hash
+from turnkit.evaluate.leakage import (
+    check_policy_speakers,
+    check_training_speakers,
+    speaker_hash,
+)
 from turnkit.evaluate.machine import Machine
 from turnkit.evaluate.plain import as_dict
 from turnkit.evaluate.replaying import CHUNK_S, replay_turn
@@ -66,6 +70,7 @@ __all__ = [
     "audio_until_miss",
     "best_points",
     "check_claims",
+    "check_policy_speakers",
     "check_training_speakers",
     "compare",
     "diagnose",

@@ -24,7 +24,7 @@ def speaker_hash(speaker: str) -> str:
 
 
 def check_training_speakers(detector: TurnDetector, corpus: Corpus) -> None:
-    """Make sure that a detector was not trained on a speaker of a corpus.
+    """Make sure that the weights of a detector were not trained on a speaker of a corpus.
 
     Looks at the optional attribute ``training_speakers``: a set of `speaker_hash` values.
 
@@ -33,14 +33,31 @@ def check_training_speakers(detector: TurnDetector, corpus: Corpus) -> None:
     CorpusError
         If a speaker is in both; the message names them.
     """
-    trained = getattr(detector, "training_speakers", None)
-    if not trained:
+    _check(detector, "training_speakers", "was trained on", corpus)
+
+
+def check_policy_speakers(detector: TurnDetector, corpus: Corpus) -> None:
+    """Make sure that the policies a detector comes with were not fitted on these speakers.
+
+    Looks at the optional attribute ``policy_speakers``: a set of `speaker_hash` values.
+
+    Raises
+    ------
+    CorpusError
+        If a speaker is in both; the message names them.
+    """
+    _check(detector, "policy_speakers", "has policies fitted on", corpus)
+
+
+def _check(detector: TurnDetector, attribute: str, what: str, corpus: Corpus) -> None:
+    known = getattr(detector, attribute, None)
+    if not known:
         return
     named = {label for label in corpus.labels if label is not None}
-    found = sorted(name for name in named if speaker_hash(name) in trained)
+    found = sorted(name for name in named if speaker_hash(name) in known)
     if found:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise CorpusError(
-            f"detector {detector.name} was trained on {len(found)} speakers of {corpus.name}: "
+            f"detector {detector.name} {what} {len(found)} speakers of {corpus.name}: "
             f"{', '.join(found[:_NAMED])}{more}"
         )

@@ -16,7 +16,7 @@ from turnkit.errors import ConfigError
 from turnkit.evaluate.claims import check_claims, compare
 from turnkit.evaluate.crew import Crew, Job, Measured, Opener
 from turnkit.evaluate.fitting import FittedPolicy, fit_policies
-from turnkit.evaluate.leakage import check_training_speakers
+from turnkit.evaluate.leakage import check_policy_speakers, check_training_speakers
 from turnkit.evaluate.machine import Machine, StealClock
 from turnkit.evaluate.results import (
     CorpusFacts,
@@ -122,9 +122,7 @@ def evaluate(
     )
     crew = Crew(workers, opener)
     for spec in detectors:
-        opened = crew.bench.detector(spec, corpus[0].sample_rate)
-        for rows in (corpus, fit_on) if fit_on is not None else (corpus,):
-            check_training_speakers(opened, rows)
+        _check_speakers(crew.bench.detector(spec, corpus[0].sample_rate), corpus, fit_on)
     with crew:
         measured = [_measure(crew, plan, spec) for spec in detectors]
     results = tuple(result for result, _ in measured)
@@ -188,6 +186,14 @@ def _measure(crew: Crew, plan: _Plan, spec: str) -> tuple[DetectorResult, tuple[
         peak_mb=max(one.peak_mb for one in measured),
     )
     return result, fit_traces
+
+
+def _check_speakers(detector: TurnDetector, corpus: Corpus, fit_on: Corpus | None) -> None:
+    check_training_speakers(detector, corpus)
+    if fit_on is None:
+        check_policy_speakers(detector, corpus)
+    else:
+        check_training_speakers(detector, fit_on)
 
 
 def _policies(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from turnkit.evaluate.claims import BEST, FROZEN
+from turnkit.evaluate.claims import BEST, CLAIM_TITLE, FROZEN
 from turnkit.evaluate.results import (
     BestPoint,
     Comparison,
@@ -162,7 +163,8 @@ def cost_table(evaluation: Evaluation) -> Table | None:
                "decision p99", "peak MB")  # fmt: skip
     note = (
         "CPU and wall: ms of push() per second of audio, one thread, 20 ms chunks. Decision: "
-        "wall ms of the push() that brought the end of turn; it comes on top of latency."
+        "wall ms of the push() that brought the end of turn; it comes on top of latency. "
+        "Measured in the first replay, before anything is remembered."
     )
     return Table("Compute", columns, tuple(rows), note) if rows else None
 
@@ -220,9 +222,6 @@ def _difference(one: Comparison | None) -> str:
     return f"{one.difference * scale:+.{digits}f} {unit}{range_text(one.interval, scale, digits)}"
 
 
-CLAIM_TITLE = 'Claim: "about 45 % fewer false interruptions than VAD, under 300 ms"'
-
-
 def tables(evaluation: Evaluation) -> list[Table]:
     """Every table that has rows, in the order of importance."""
     made: list[Callable[[Evaluation], Table | None]] = [
@@ -248,7 +247,7 @@ def to_text(evaluation: Evaluation) -> str:
         for row in (table.columns, *table.rows):
             cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
             lines.append(("  " + "  ".join(cells)).rstrip())
-        lines += [f"  {table.note}"] if table.note else []
+        lines += textwrap.wrap(table.note, 96, initial_indent="  ", subsequent_indent="  ")
     return "\n".join(lines) + "\n"
 
 

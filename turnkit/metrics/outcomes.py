@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -83,6 +83,10 @@ class TurnOutcome:
     wall_ms: tuple[float, ...] = ()
     cpu_ms: tuple[float, ...] = ()
     decision_ms: float = math.nan
+
+    def without_times(self) -> TurnOutcome:
+        """Copy without what depends on the machine."""
+        return replace(self, wall_ms=(), cpu_ms=(), decision_ms=math.nan)
 
     @property
     def holds_cut(self) -> int:

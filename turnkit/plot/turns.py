@@ -1,0 +1,129 @@
+"""One turn: its waveform, its annotated spans, the running score and the decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkit.detector.policy import FIRST_SCORE_S, Policy
+from turnkit.detector.protocol import EventKind, TurnEvent
+from turnkit.plot.style import CUT, END, HOLD, INK, SERIES, WAVE, dress, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from turnkit.corpus.schema import Turn
+
+Floats = NDArray[np.float64]
+
+_COLUMNS = 900
+"""Pieces into which a waveform is cut; each is drawn from its lowest to its highest sample."""
+
+
+class HasArrays(Protocol):
+    """A `Trace` or a `TurnTrace`."""
+
+    def arrays(self) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Decision samples, seconds of silence and scores."""
+        ...
+
+
+def plot_turn(
+    turn: Turn,
+    trace: HasArrays | None = None,
+    events: Sequence[TurnEvent] = (),
+    policy: Policy | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Waveform with its annotated spans, the running score, and what was decided when.
+
+    Parameters
+    ----------
+    turn : Turn
+    trace : Trace or TurnTrace, optional
+        Of the detector over this turn.
+    events : sequence of TurnEvent
+        Ends of turn are marked with a line; what came before the true end in red.
+    policy : Policy, optional
+        Draws its threshold.
+    title : str, optional
+        By default the turn's id.
+
+    Returns
+    -------
+    Figure
+        Both panels span the same seconds: those of the row, and what the trace has more.
+    """
+    figure = new_figure(9.0, 3.6)
+    wave, score = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    seconds = turn.duration
+    if trace is not None:
+        at, silence, scores = trace.arrays()
+        if len(at):
+            seconds = max(seconds, float(at[-1]) / turn.sample_rate)
+            _score_line(score, at / turn.sample_rate, scores, silence)
+    dress(wave, "", "samples", turn.id if title is None else title)
+    dress(score, "seconds", "score")
+    _waveform(wave, turn)
+    for axes in (wave, score):
+        for index, span in enumerate(turn.spans):
+            colour = END if index == len(turn.spans) - 1 else HOLD
+            axes.axvspan(span.start, span.end, color=colour, alpha=0.16, linewidth=0)
+    _name_spans(wave, turn)
+    if policy is not None and policy.threshold < 1:
+        score.axhline(policy.threshold, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    for event in events:
+        if event.kind is EventKind.TURN_ENDED:
+            _decision(wave, score, event, turn)
+    score.set_ylim(-0.04, 1.04)
+    score.set_xlim(0, seconds)
+    return figure
+
+
+def _waveform(axes: Axes, turn: Turn) -> None:
+    pieces = np.array_split(turn.samples, min(_COLUMNS, max(1, len(turn.samples))))
+    edges = np.linspace(0, turn.duration, len(pieces) + 1)
+    middle = (edges[1:] + edges[:-1]) / 2
+    low, high = np.array([(p.min(), p.max()) if len(p) else (0, 0) for p in pieces]).T
+    axes.fill_between(middle, low, high, color=WAVE, linewidth=0.4)
+    top = max(0.01, 1.15 * float(np.abs([low, high]).max()))
+    axes.set_ylim(-top, top)
+
+
+def _score_line(axes: Axes, times: Floats, scores: Floats, silence: Floats) -> None:
+    """Draw scores: boldly where the detector hears a pause long enough to act on."""
+    scored = ~np.isnan(scores)
+    axes.plot(times[scored], scores[scored], color=SERIES[0], linewidth=0.9, alpha=0.45)
+    acting = scored & (silence >= FIRST_SCORE_S)
+    axes.plot(
+        times[acting], scores[acting], linestyle="none", marker="o", markersize=2.6,
+        color=SERIES[0],
+    )  # fmt: skip
+
+
+def _name_spans(axes: Axes, turn: Turn) -> None:
+    for index, span in enumerate(turn.spans):
+        last = index == len(turn.spans) - 1
+        if not last and span.duration < 0.02 * turn.duration:
+            continue  # its name would lie over its neighbours
+        axes.annotate(
+            "end of turn" if last else "hold", (span.start, 1), xycoords=("data", "axes fraction"),
+            xytext=(3, -3), textcoords="offset points", va="top", fontsize=8,
+            color=END if last else HOLD,
+        )  # fmt: skip
+
+
+def _decision(wave: Axes, score: Axes, event: TurnEvent, turn: Turn) -> None:
+    at = event.at / turn.sample_rate
+    colour = CUT if at < turn.end.start else END
+    for axes in (wave, score):
+        axes.axvline(at, color=colour, linewidth=1.6)
+    wave.annotate(
+        "false cutoff" if colour == CUT else "decision", (at, 0),
+        xycoords=("data", "axes fraction"), xytext=(4, 4), textcoords="offset points",
+        fontsize=8, color=colour, fontweight="bold",
+    )  # fmt: skip
