@@ -55,8 +55,8 @@ def hub_answers(timeout_s: float = PROBE_TIMEOUT_S) -> bool:
 
 
 def _probe(url: str, timeout_s: float) -> bool:
-    request = urllib.request.Request(url, method="HEAD")
     try:
+        request = urllib.request.Request(url, method="HEAD")
         with urllib.request.urlopen(request, timeout=timeout_s):
             return True
     except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""``turnkit data``: look at a corpus."""
+"""``turnkit data``: look at a corpus, and listen to it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
     from turnkit.corpus.reader import Corpus
 
+_CORPUS = (
+    "a parquet file, a folder, a hub id (owner/name, owner/name/config@revision) or "
+    "'embedded', each with :SPLIT behind it if it has several"
+)
+
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Declare ``turnkit data describe``."""
-    parser = subparsers.add_parser("data", help="look at a corpus")
+    """Declare ``turnkit data describe`` and ``turnkit data audio``."""
+    parser = subparsers.add_parser("data", help="look at a corpus, and listen to it")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     describe = actions.add_parser(
         "describe",
@@ -24,16 +29,20 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Say what a corpus holds and what looks wrong in it. Exit status 1 if a "
         "row cannot be used or splits share speakers or recordings.",
     )
-    describe.add_argument(
-        "corpus",
-        metavar="CORPUS",
-        help="a parquet file, a folder, a hub id (owner/name, owner/name/config@revision) or "
-        "'embedded', each with :SPLIT behind it if it has several",
-    )
+    describe.add_argument("corpus", metavar="CORPUS", help=_CORPUS)
     describe.add_argument("--split", help="only this split (default: all)")
     describe.add_argument("--json", action="store_true", help="print JSON")
     describe.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the durations")
     describe.set_defaults(run=run)
+    audio = actions.add_parser(
+        "audio",
+        help="write a turn as a sound file",
+        description="Write a turn of a corpus as a sound file and print its spans.",
+    )
+    audio.add_argument("corpus", metavar="CORPUS", help=_CORPUS)
+    audio.add_argument("row", metavar="ROW", help="id of the turn, or its number from 0")
+    audio.add_argument("file", metavar="FILE.wav", type=Path, help="where to; .flac works too")
+    audio.set_defaults(run=run_audio)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,6 +70,31 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(d.usable for d in found.values()) and not leaks else 1
 
 
+def run_audio(args: argparse.Namespace) -> int:
+    """Write one turn as a sound file."""
+    import soundfile
+
+    from turnkit.corpus.reader import load_corpus
+    from turnkit.errors import ConfigError
+    from turnkit.files import atomic_path
+
+    corpus = load_corpus(args.corpus, default_split="test")
+    index = _find_row(corpus, args.row)
+    kind = args.file.suffix[1:].upper()
+    if kind not in soundfile.available_formats():
+        raise ConfigError(f"{args.file}: expected a name that ends .wav or .flac")
+    turn = corpus[index]
+    with atomic_path(args.file) as aside:
+        soundfile.write(aside, turn.samples, turn.sample_rate)
+    print(f"{args.file}: {turn.id}, {turn.duration:.2f} s at {turn.sample_rate} Hz")
+    if turn.transcript:
+        print(f"  {turn.transcript}")
+    for span in turn.spans:
+        kind = "end of turn" if span is turn.end else "hold"
+        print(f"  {span.start:8.3f} .. {span.end:8.3f} s  {kind}")
+    return 0
+
+
 def find_leaks(splits: Mapping[str, Corpus]) -> list[dict[str, Any]]:
     """Pairs of splits that share speakers or recordings."""
     from turnkit.corpus.split import check_leakage
@@ -73,3 +107,17 @@ def find_leaks(splits: Mapping[str, Corpus]) -> list[dict[str, Any]]:
         except CorpusError as error:
             leaks.append({"splits": [a, b], "message": str(error)})
     return leaks
+
+
+def _find_row(corpus: Corpus, row: str) -> int:
+    from turnkit.errors import CorpusError
+
+    ids = [str(value) for value in corpus.column("id")]
+    if row in ids:
+        return ids.index(row)
+    if row.isdecimal() and int(row) < len(corpus):
+        return int(row)
+    raise CorpusError(
+        f"corpus {corpus.name}: no turn {row!r}; expected an id, such as {ids[0]}, or a "
+        f"number from 0 to {len(corpus) - 1}"
+    )

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from turnkit.corpus.source import Source, import_datasets
+from turnkit.corpus.names import Source
+from turnkit.corpus.source import import_datasets
 from turnkit.errors import CorpusError, OfflineError
 from turnkit.network import PROBE_TIMEOUT_S, hub_answers, hub_endpoint, hub_refused
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, SupportsIndex
 
+from turnkit.corpus.names import SYNTHETIC, Source, parse_name, pick_split
 from turnkit.corpus.schema import REQUIRED, Turn, parse_row
-from turnkit.corpus.source import EMBEDDED, Rows, Source, parse_name, pick_split, read_splits
+from turnkit.corpus.source import Rows, open_splits
 from turnkit.errors import CorpusError
 
 _DESCRIBED = ("id", "language", "speaker", "silence_spans", "transcript", "words", "messages")
@@ -30,8 +31,6 @@ class Corpus:
         As the user gave it, with the split.
     rows : Rows
         A `datasets.Dataset` whose audio is not decoded.
-    synthetic : bool
-        Whether the speech was made by a machine; every table says so.
 
     Raises
     ------
@@ -39,7 +38,7 @@ class Corpus:
         If there are no rows, or a required column is missing.
     """
 
-    def __init__(self, name: str, rows: Rows, synthetic: bool = False) -> None:
+    def __init__(self, name: str, rows: Rows) -> None:
         columns = rows.column_names
         missing = [column for column in REQUIRED if column not in columns]
         if missing:
@@ -50,7 +49,6 @@ class Corpus:
             raise CorpusError(f"corpus {name}: holds no rows")
         self.name = name
         self.rows = rows
-        self.synthetic = synthetic
 
     def __repr__(self) -> str:
         return f"Corpus({self.name!r}, {len(self)} turns)"
@@ -74,6 +72,11 @@ class Corpus:
         if name not in self.rows.column_names:
             return [None] * len(self)
         return list(self.rows[name])
+
+    @cached_property
+    def synthetic(self) -> bool:
+        """Whether speech in it was made by a machine, as ids say; every table says so."""
+        return any(str(row).startswith(SYNTHETIC) for row in self.column("id"))
 
     @cached_property
     def labels(self) -> list[str | None]:
@@ -113,7 +116,7 @@ class Corpus:
         CorpusError
             If there are none.
         """
-        return Corpus(self.name, self.rows.select(list(indices)), self.synthetic)
+        return Corpus(self.name, self.rows.select(list(indices)))
 
 
 def load_corpus(name: str, split: str | None = None, default_split: str | None = None) -> Corpus:
@@ -122,7 +125,7 @@ def load_corpus(name: str, split: str | None = None, default_split: str | None =
     Parameters
     ----------
     name : str
-        See `turnkit.corpus.source`: a file, a folder, a hub id or ``embedded``, each
+        See `turnkit.corpus.names`: a file, a folder, a hub id or ``embedded``, each
         with ``:SPLIT`` behind it where it has several.
     split : str, optional
         The same as ``:SPLIT``.
@@ -142,7 +145,7 @@ def load_corpus(name: str, split: str | None = None, default_split: str | None =
         If it lives on the hub, is not in the local cache, and the hub does not answer.
     """
     source = parse_name(name)
-    found = read_splits(source)
+    found = open_splits(source)
     chosen = pick_split(source, list(found), split, default_split)
     return _corpus(source, chosen, found)
 
@@ -156,15 +159,15 @@ def load_splits(name: str, split: str | None = None) -> dict[str, Corpus]:
         As `load_corpus`.
     """
     source = parse_name(name)
-    found = read_splits(source)
+    found = open_splits(source)
     asked = split or source.split
     chosen = list(found) if asked is None else [pick_split(source, list(found), split, None)]
     return {each: _corpus(source, each, found) for each in chosen}
 
 
-def _corpus(source: Source, split: str, found: Mapping[str, Rows]) -> Corpus:
+def _corpus(source: Source, split: str, found: Mapping[str, Callable[[], Rows]]) -> Corpus:
     name = source.name if len(found) == 1 else f"{source.name}:{split}"
-    return Corpus(name, found[split], synthetic=source.name == EMBEDDED)
+    return Corpus(name, found[split]())
 
 
 def _audio_digest(audio: Any) -> str:
