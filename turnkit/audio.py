@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,15 @@ _ZERO_CROSSINGS = 12
 
 _KAISER_BETA = 8.6
 """About 86 dB of stopband (Kaiser's formula in Oppenheim & Schafer, ch. 7)."""
+
+_AT_ONCE = 1 << 14
+"""Outputs of a resampler computed in one go: an hour of audio must fit into memory."""
+
+_CUT_SHORT = re.compile(r"^ ?(?:data|SSND) *: *(\d+) \(should be (\d+)\)", re.MULTILINE)
+"""Where libsndfile notes that a WAV or AIFF file holds fewer bytes than its header says."""
+
+_LENGTH_UNKNOWN = 0x7F00_0000
+"""Byte counts from here on stand for "unknown" in WAV files that were written to a pipe."""
 
 _GRAIN = 1_024
 """Longest grain in samples from which `continue_floor` is laid."""
@@ -82,12 +92,19 @@ def decode_audio(source: bytes | Path | str) -> tuple[Samples, int]:
     import soundfile
 
     label = "audio bytes" if isinstance(source, bytes) else str(source)
+    if not isinstance(source, bytes) and not Path(source).exists():
+        raise InputError(f"{label}: no such file")
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as f:
-            declared, rate = f.frames, int(f.samplerate)
+            declared, rate, log = f.frames, int(f.samplerate), f.extra_info
             data = f.read(dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise InputError(f"{label}: cannot be decoded as audio ({error})") from error
+        problem = getattr(error, "error_string", error)
+        raise InputError(f"{label}: cannot be decoded as audio ({problem})") from error
+    for chunk in _CUT_SHORT.finditer(log):
+        said, found = int(chunk[1]), int(chunk[2])
+        if found < said < _LENGTH_UNKNOWN:
+            raise InputError(f"{label}: truncated, {found} of {said} bytes of samples are there")
     if len(data) == 0:
         raise InputError(f"{label}: holds no samples")
     if len(data) < declared:
@@ -144,7 +161,7 @@ class Resampler:
         self._tail = np.zeros(-self._start, dtype=np.float32)
 
     def inputs_needed(self, outputs: int) -> int:
-        """Inputs after which the first `outputs` outputs have been returned."""
+        """Count the inputs after which the first `outputs` outputs have been returned."""
         if self._up == self._down or outputs <= 0:
             return max(outputs, 0)
         return (outputs - 1) * self._down // self._up + self._ahead + 1
@@ -161,16 +178,19 @@ class Resampler:
         if count <= 0:
             self._tail = tail
             return np.zeros(0, dtype=np.float32)
-        index = np.arange(self._made, self._made + count) * self._down
-        taps = self._bank.shape[1]
-        first = index // self._up - self._ahead + 1 - self._start
-        windows = np.lib.stride_tricks.sliding_window_view(tail, taps)
-        out = np.einsum("ij,ij->i", windows[first], self._bank[index % self._up])
+        windows = np.lib.stride_tricks.sliding_window_view(tail, self._bank.shape[1])
+        out = np.empty(count, dtype=np.float32)
+        for begin in range(0, count, _AT_ONCE):
+            part = out[begin : begin + _AT_ONCE]
+            made = self._made + begin
+            index = np.arange(made, made + len(part)) * self._down
+            first = index // self._up - self._ahead + 1 - self._start
+            np.einsum("ij,ij->i", windows[first], self._bank[index % self._up], out=part)
         self._made += count
         oldest = self._made * self._down // self._up - self._ahead + 1
         drop = max(0, min(oldest - self._start, len(tail)))
         self._tail, self._start = tail[drop:], self._start + drop
-        return np.asarray(out, dtype=np.float32)
+        return out
 
 
 def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
@@ -225,9 +245,12 @@ def continue_floor(silence: Samples, n: int, seed: int = 0) -> Samples:
     rise = np.sin(np.linspace(0.0, np.pi / 2, half, endpoint=False) + np.pi / (4 * half))
     window = np.concatenate([rise, rise[::-1]])
     rng = np.random.default_rng(seed)
+    # The window keeps the power of noise; a constant offset would swell in every overlap.
+    offset = silence.mean(dtype=np.float64)
+    noise = silence - offset
     out = np.zeros((n // half + 3) * half)
-    out[:half] = silence[-half:][::-1] * rise[::-1]
+    out[:half] = noise[-half:][::-1] * rise[::-1]
     for start in range(0, n, half):
-        begin = int(rng.integers(0, len(silence) - 2 * half + 1))
-        out[start : start + 2 * half] += silence[begin : begin + 2 * half] * window
-    return out[:n].astype(np.float32)
+        begin = int(rng.integers(0, len(noise) - 2 * half + 1))
+        out[start : start + 2 * half] += noise[begin : begin + 2 * half] * window
+    return (out[:n] + offset).astype(np.float32)

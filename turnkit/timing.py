@@ -35,7 +35,11 @@ def check_rate(rate: int) -> int:
     InputError
         If it is not a whole number of Hz within ``MIN_RATE`` .. ``MAX_RATE``.
     """
-    if isinstance(rate, bool) or int(rate) != rate or not MIN_RATE <= rate <= MAX_RATE:
+    try:
+        fits = not isinstance(rate, bool) and int(rate) == rate and MIN_RATE <= rate <= MAX_RATE
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
         raise InputError(
             f"sample rate {rate!r}: expected a whole number of Hz from {MIN_RATE} to {MAX_RATE}"
         )
