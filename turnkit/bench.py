@@ -143,9 +143,7 @@ def _combine(spec: str, rounds: Sequence[_Round]) -> Cost:
     )
 
 
-def measure_costs(
-    specs: Sequence[str], audio: Samples, rate: int, rounds: int = 3
-) -> list[Cost]:
+def measure_costs(specs: Sequence[str], audio: Samples, rate: int, rounds: int = 3) -> list[Cost]:
     """Cost of each detector on the same audio, in one run.
 
     Parameters

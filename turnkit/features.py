@@ -88,7 +88,9 @@ class FeatureConfig:
         if not 8 <= self.n_mels <= 128:
             raise ConfigError(f"features n_mels {self.n_mels!r}: expected 8 .. 128")
         if self.sample_rate == 8_000 and not self.band_limited:
-            raise ConfigError("features band_limited false: 8000 Hz carries only the telephone band")
+            raise ConfigError(
+                "features band_limited false: 8000 Hz carries only the telephone band"
+            )
 
     @property
     def hop(self) -> int:
@@ -134,7 +136,9 @@ def mel_from_hz(hz: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def hz_from_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of `mel_from_hz`."""
-    return np.where(mel >= 15.0, 1_000.0 * np.exp((mel - 15.0) * math.log(6.4) / 27.0), mel * 200.0 / 3.0)
+    return np.where(
+        mel >= 15.0, 1_000.0 * np.exp((mel - 15.0) * math.log(6.4) / 27.0), mel * 200.0 / 3.0
+    )
 
 
 @lru_cache(maxsize=8)
@@ -295,7 +299,10 @@ def extract(
     position = np.arange(config.n_mels) - (config.n_mels - 1) / 2
     tilt = mel[1::2] @ (position * config.n_mels / (position @ position)).astype(np.float32)
     followed = np.array(
-        [_follow(state, *row) for row in zip(energy.tolist(), f0.tolist(), voicing.tolist(), strict=True)]
+        [
+            _follow(state, *row)
+            for row in zip(energy.tolist(), f0.tolist(), voicing.tolist(), strict=True)
+        ]
     )
     frames[:, bands] = energy / 4.0
     frames[:, bands + 1] = followed[:, 0]

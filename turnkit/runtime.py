@@ -44,7 +44,9 @@ class OnnxModel:
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:  # its exceptions have no common public base
-            raise BundleError(f"{label}: not a graph that ONNX Runtime can run ({error})") from error
+            raise BundleError(
+                f"{label}: not a graph that ONNX Runtime can run ({error})"
+            ) from error
         self.inputs: dict[str, Sequence[int | str]] = {
             node.name: node.shape for node in self._session.get_inputs()
         }

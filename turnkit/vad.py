@@ -71,10 +71,14 @@ class Vad(Protocol):
     """
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Rate in Hz that it works at."""
+        ...
 
     @property
-    def hop(self) -> int: ...
+    def hop(self) -> int:
+        """Samples of a frame."""
+        ...
 
     def push(self, samples: Samples) -> Probabilities:
         """Speech probabilities (0 .. 1) of the frames that `samples` complete."""

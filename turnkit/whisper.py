@@ -22,7 +22,7 @@ N_MELS = 80
 
 
 def last_window(audio: Samples, seconds: float) -> Samples:
-    """The last `seconds` of 16 kHz audio, zero-padded on the left where it is shorter."""
+    """Cut the last `seconds` of 16 kHz audio; zeros come first where it is shorter."""
     length = round(seconds * SAMPLE_RATE)
     recent = audio[-length:]
     return np.pad(recent, (length - len(recent), 0))
@@ -47,4 +47,4 @@ def whisper_log_mel(window: Samples) -> NDArray[np.float32]:
     power = spectrum.real**2 + spectrum.imag**2
     filters = mel_filters(SAMPLE_RATE, N_FFT, N_MELS, SAMPLE_RATE / 2)
     log = np.log10(np.maximum(power @ filters.astype(np.float32), 1e-10)).T
-    return ((np.maximum(log, log.max() - 8.0) + 4.0) / 4.0).astype(np.float32)
+    return np.asarray((np.maximum(log, log.max() - 8.0) + 4.0) / 4.0, dtype=np.float32)

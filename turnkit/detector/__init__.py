@@ -1,0 +1,1 @@
+"""Turn detectors behind one protocol: samples and inputs in, turn events out."""

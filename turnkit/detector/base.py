@@ -6,7 +6,6 @@ speech probabilities and end-of-turn scores come from.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -35,13 +34,19 @@ class Scorer(Protocol):
     """
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Rate in Hz that it works at."""
+        ...
 
     @property
-    def hop(self) -> int: ...
+    def hop(self) -> int:
+        """Samples of a frame."""
+        ...
 
     @property
-    def block(self) -> int: ...
+    def block(self) -> int:
+        """Frames that come at a time."""
+        ...
 
     def push(self, samples: Samples) -> Probabilities:
         """Consume samples; speech probabilities of the frames that became known."""
@@ -154,4 +159,3 @@ class StreamingDetector:
         if self._turns.pausing:
             events += self._turns.judge(score, self.policy, at)
         return events
-

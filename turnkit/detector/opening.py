@@ -80,7 +80,7 @@ def streaming_detector(
     block: int = 2,
     name: str = "streaming",
 ) -> SemanticDetector:
-    """A detector around a streaming network."""
+    """Build a detector around a streaming network."""
     scorer = FrameScorer(model, features, block)
     detector = SemanticDetector(name, scorer, gate, policy, sample_rate)
     detector.describe({}, {})
@@ -98,7 +98,7 @@ def encoder_detector(
     vad: SileroVad | None = None,
     name: str = "encoder",
 ) -> SemanticDetector:
-    """A detector around a head on a speech encoder, behind the Silero VAD."""
+    """Build a detector around a head on a speech encoder, behind the Silero VAD."""
     judge = EncoderJudge(encoder, head)
     scorer = QueryScorer(vad or SileroVad(), judge, times_s, encoder.window_s)
     detector = SemanticDetector(name, scorer, gate, policy, sample_rate)
@@ -159,9 +159,7 @@ def open_detector(
     )
 
 
-def _open_vad(
-    spec: str, rest: str, sample_rate: int, policy: Policy | None
-) -> StreamingDetector:
+def _open_vad(spec: str, rest: str, sample_rate: int, policy: Policy | None) -> StreamingDetector:
     vad, _, delay = ("silero", "", rest) if rest.isdigit() else rest.partition(":")
     if delay and not delay.isdigit():
         raise ConfigError(f"detector {spec!r}: delay {delay!r}: expected milliseconds")
@@ -179,7 +177,7 @@ def _read_policies(manifest: Mapping[str, Any]) -> tuple[Policy, dict[str, Polic
 def open_bundle(
     bundle: Bundle, sample_rate: int = 16_000, policy: Policy | None = None
 ) -> SemanticDetector:
-    """A detector from a bundle in memory; numpy and ONNX Runtime are enough.
+    """Build a detector from a bundle in memory; numpy and ONNX Runtime are enough.
 
     Raises
     ------

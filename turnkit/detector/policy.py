@@ -60,7 +60,7 @@ class Policy:
 
     @classmethod
     def timeout_only(cls, seconds: float) -> Policy:
-        """The policy of a VAD timeout: pure delay."""
+        """Make the policy of a VAD timeout: pure delay."""
         return cls(threshold=1.0, action_delay_s=FIRST_SCORE_S, timeout_s=seconds)
 
     def as_dict(self) -> dict[str, Any]:

@@ -134,7 +134,9 @@ class TurnDetector(Protocol):
     trace: Trace | None
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Rate in Hz of the samples that `push` takes."""
+        ...
 
     def push(self, samples: ArrayLike, inputs: Sequence[TurnInput] = ()) -> list[TurnEvent]:
         """Consume mono samples and the inputs that came with them; say what was decided."""

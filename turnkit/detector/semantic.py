@@ -29,7 +29,7 @@ class FrameModel(Protocol):
     """A streaming network: frames and a state in, probabilities and a state out."""
 
     def initial_state(self) -> State:
-        """The state at the start of a signal."""
+        """Give the state at the start of a signal."""
         ...
 
     def step(self, frames: Frames, state: State) -> tuple[Probabilities, Probabilities, State]:
@@ -89,7 +89,7 @@ class FrameScorer:
 
 
 class Judge(Protocol):
-    """Asked now and then: has the speaker finished?"""
+    """Whoever is asked now and then whether the speaker has finished."""
 
     def __call__(self, audio: Samples, silence_s: float) -> float:
         """Probability, given the last seconds at 16 kHz and the seconds of silence."""
@@ -139,7 +139,7 @@ class QueryScorer:
         return probabilities
 
     def score(self, frame: int, silence_s: float) -> float:
-        """The judge's answer where one is due in this frame, else NaN."""
+        """Ask the judge where an answer is due in this frame, else NaN."""
         if silence_s <= 0.0:
             self._asked = 0
             return math.nan

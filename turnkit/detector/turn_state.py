@@ -75,7 +75,7 @@ class TurnState:
         self._active = probability >= (self._gate.off if self._active else self._gate.on)
         if self._active:
             return self._heard_speech(since, at)
-        return self._heard_silence(since, at)
+        return self._heard_silence(since)
 
     def _heard_speech(self, since: int, at: int) -> list[TurnEvent]:
         if self._burst == 0:
@@ -92,7 +92,7 @@ class TurnState:
         kind = EventKind.TURN_RESUMED if before is Phase.PAUSED else EventKind.SPEECH_STARTED
         return [TurnEvent(kind, at, self._burst_since)]
 
-    def _heard_silence(self, since: int, at: int) -> list[TurnEvent]:
+    def _heard_silence(self, since: int) -> list[TurnEvent]:
         self._burst = 0
         if self.phase is Phase.WAITING:
             return []

@@ -41,7 +41,7 @@ class TimeoutScorer:
 def vad_timeout(
     vad: str, sample_rate: int, policy: Policy | None = None, gate: Gate | None = None
 ) -> StreamingDetector:
-    """A VAD timeout detector.
+    """Build a VAD timeout detector.
 
     Parameters
     ----------

@@ -44,8 +44,10 @@ def results_table(results: Mapping[str, Any], section: str) -> list[str]:
     """
     lines = ["| detector | " + " | ".join(_KEEP) + " |", "| --- |" + " ---: |" * len(_KEEP)]
     detectors = results.get("detectors", {})
-    items = detectors.items() if isinstance(detectors, Mapping) else (
-        (entry.get("name", "?"), entry) for entry in detectors
+    items = (
+        detectors.items()
+        if isinstance(detectors, Mapping)
+        else ((entry.get("name", "?"), entry) for entry in detectors)
     )
     for name, entry in items:
         part = entry.get(section)
@@ -62,7 +64,7 @@ def write_card(
     results: Sequence[Mapping[str, Any]],
     notes: str,
 ) -> str:
-    """The card, in Markdown.
+    """Write the card, in Markdown.
 
     Parameters
     ----------
@@ -102,7 +104,10 @@ def write_card(
     for one in results:
         label = one.get("corpus", "")
         label = label.get("name", "") if isinstance(label, Mapping) else label
-        for section, title in (("frozen", "frozen policy"), ("best_on_test", "best policy on test")):
+        for section, title in (
+            ("frozen", "frozen policy"),
+            ("best_on_test", "best policy on test"),
+        ):
             table = results_table(one, section)
             if len(table) > 2:
                 lines += [f"{label}, {title}:", "", *table, ""]

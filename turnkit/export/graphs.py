@@ -43,7 +43,7 @@ class _HeadGraph(nn.Module):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of packages that these graphs have no use for."""
+    """Silence the exporter, which warns of packages that these graphs have no use for."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -74,7 +74,7 @@ def _export(
 
 
 def streaming_graph(network: StreamingNetwork, block: int) -> bytes:
-    """The streaming network for blocks of `block` frames, as ONNX bytes."""
+    """Export the streaming network for blocks of `block` frames, as ONNX bytes."""
     state = network.initial_state()
     frames = torch.zeros(1, block, network.features)
     names = (FRAME_INPUTS, FRAME_OUTPUTS)
@@ -82,5 +82,6 @@ def streaming_graph(network: StreamingNetwork, block: int) -> bytes:
 
 
 def head_graph(head: EncoderHead) -> bytes:
-    """The head for one vector, as ONNX bytes."""
-    return _export(_HeadGraph(head), (torch.zeros(1, head.features),), ((HEAD_INPUT,), (HEAD_OUTPUT,)))
+    """Export the head for one vector, as ONNX bytes."""
+    names = ((HEAD_INPUT,), (HEAD_OUTPUT,))
+    return _export(_HeadGraph(head), (torch.zeros(1, head.features),), names)

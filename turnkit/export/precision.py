@@ -76,7 +76,7 @@ def _scores(
 
 
 def quantise(model: bytes) -> bytes:
-    """The graph with 8-bit weights where ONNX Runtime can (matrix products, not GRU)."""
+    """Make 8-bit weights where ONNX Runtime can (matrix products, not GRU)."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory(prefix="turnkit-int8-") as folder:
@@ -123,7 +123,8 @@ def choose_precision(
     fp32, int8 = report["fp32"], report["int8"]
     if fp32.drift > TOLERANCE:
         raise BundleError(
-            f"the exported graph differs from torch by {fp32.drift:.2g}; at most {TOLERANCE:g} is accepted"
+            f"the exported graph differs from torch by {fp32.drift:.2g}; "
+            f"at most {TOLERANCE:g} is accepted"
         )
     gain = int8.microseconds / fp32.microseconds
     chosen = "int8" if gain <= MIN_GAIN and int8.drift <= MAX_DRIFT else "fp32"

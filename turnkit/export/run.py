@@ -53,7 +53,7 @@ def _policy(run: RunModel, point: str) -> Policy:
 
 
 def _checked_head(head: EncoderHead) -> bytes:
-    """The head's graph, once it gives torch's probabilities."""
+    """Export the head, once its graph gives torch's probabilities."""
     graph = head_graph(head)
     exported, reference = OnnxHead(graph), TorchHead(head)
     for vector in np.random.default_rng(0).standard_normal((50, head.features)).astype(np.float32):

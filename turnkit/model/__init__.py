@@ -1,0 +1,1 @@
+"""The trained models: torch modules, exported graphs, runs and bundles."""

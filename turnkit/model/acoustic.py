@@ -113,7 +113,7 @@ class StreamingNetwork(nn.Module):
         self.read = nn.Linear(config.hidden, 3)
 
     def initial_state(self, batch: int = 1) -> NetworkState:
-        """The state at the start of a signal."""
+        """Give the state at the start of a signal."""
         config, like = self.config, self.project.weight
         return NetworkState(
             like.new_zeros(batch, config.width, config.kernel - 1),

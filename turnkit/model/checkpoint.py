@@ -71,7 +71,9 @@ def save_run_model(folder: Path, description: Mapping[str, Any], module: nn.Modu
     """
     from safetensors.torch import save_file
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()
+    }
     try:
         with atomic_path(folder / WEIGHTS_FILE) as path:
             save_file(tensors, path)

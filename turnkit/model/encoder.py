@@ -109,7 +109,7 @@ class SpeechEncoder:
 
 
 def pool(encoding: Encoding, silence_s: float) -> NDArray[np.float32]:
-    """The vector that a head sees.
+    """Build the vector that a head sees.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def _message(field: int, payload: bytes) -> bytes:
 
 
 def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
-    """The model with the named inner tensors as further outputs.
+    """Give the model the named inner tensors as further outputs.
 
     Parameters
     ----------

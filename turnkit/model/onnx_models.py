@@ -44,7 +44,7 @@ class OnnxFrameModel:
         ]
 
     def initial_state(self) -> State:
-        """The state at the start of a signal."""
+        """Give the state at the start of a signal."""
         return tuple(np.zeros(shape, dtype=np.float32) for shape in self._shapes)
 
     def step(

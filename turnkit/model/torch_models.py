@@ -25,7 +25,7 @@ class TorchFrameModel:
         self._network = network
 
     def initial_state(self) -> State:
-        """The state at the start of a signal."""
+        """Give the state at the start of a signal."""
         state = self._network.initial_state()
         return state.recent.cpu().numpy(), state.hidden.cpu().numpy()
 
