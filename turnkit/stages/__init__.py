@@ -1,0 +1,1 @@
+"""Speech and language services, for corpus synthesis and for the agent."""

@@ -6,8 +6,11 @@ stress, the stress mark stands right before the vowel. This module gives the dic
 phones the same form.
 """
 
+# ruff: noqa: RUF001 -- IPA looks like Latin
+
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +24,13 @@ _PLAIN = {"ɑ": "ɑː", "ɔ": "ɔː", "u": "uː", "t͡ʃ": "tʃ", "d͡ʒ": "dʒ"
 _TAP = "ɾ"
 
 _WEAK = frozenset(
-    """a an the to for of and or but nor at in on by with from as if than that is are was were am
-    be been have has had do does did can could would should will shall may might must i you he
-    she it we they me him her us them my your his its our their i'm i'll i'd i've you're it's
-    that's there's there we're they're some so""".split()
+    re.findall(
+        r"[a-z']+",
+        """a an the to for of and or but nor at in on by with from as if than that is are was
+        were am be been have has had do does did can could would should will shall may might
+        must i you he she it we they me him her us them my your his its our their i'm i'll
+        i'd i've you're it's that's there's there we're they're some so""",
+    )
 )
 """Grammatical words, unstressed unless they end a clause."""
 
@@ -69,6 +75,8 @@ class EnglishG2P:
     ----------
     lexicon : Lexicon, optional
         The dictionary; the installed one by default.
+    letter_to_sound : LetterToSound, optional
+        For words outside the dictionary; learned from it, when first needed, by default.
 
     Raises
     ------
@@ -76,8 +84,11 @@ class EnglishG2P:
         If no lexicon is given and the dictionary's package is not installed.
     """
 
-    def __init__(self, lexicon: Lexicon | None = None) -> None:
+    def __init__(
+        self, lexicon: Lexicon | None = None, letter_to_sound: LetterToSound | None = None
+    ) -> None:
         self.lexicon = Lexicon() if lexicon is None else lexicon
+        self._given = letter_to_sound
 
     def __call__(self, text: str) -> tuple[SpokenWord, ...]:
         """Words of `text` with their sounds; empty if it has nothing to say.
@@ -116,7 +127,7 @@ class EnglishG2P:
 
     @cached_property
     def _letter_to_sound(self) -> LetterToSound:
-        return LetterToSound.of(self.lexicon)
+        return self._given or LetterToSound.of(self.lexicon)
 
 
 def _bare(word: str) -> str:

@@ -9,6 +9,8 @@ grapheme-to-phoneme conversion", in *Progress in Speech Synthesis*, Springer 199
 Learning takes a few seconds; the trie is kept in the cache folder afterwards.
 """
 
+# ruff: noqa: RUF001 -- IPA looks like Latin
+
 from __future__ import annotations
 
 import json
@@ -99,29 +101,42 @@ class LetterToSound:
         return (_longest_match(self._table, window) or "").split()
 
 
-def phone_error_rate(lexicon: Lexicon, *, held_out: int = 50, stress: bool = False) -> float:
-    """Error of letter-to-sound on dictionary words that it has not learned from.
+AlignedWords = Sequence[tuple[str, Phones]]
+"""Words with the phones of each letter, as `Lexicon.alignments` gives them."""
+
+
+def hold_out(words: AlignedWords, every: int = 50) -> tuple[AlignedWords, AlignedWords]:
+    """Part words into those to learn from and those to test on.
 
     Parameters
     ----------
-    lexicon : Lexicon
-        Dictionary; one word in `held_out`, chosen by a hash of its spelling, is kept out
-        of the learning.
-    held_out : int
-        Reciprocal of the share of words kept out.
-    stress : bool
-        Whether a wrong stress mark makes a phone wrong.
+    words : sequence of (str, tuple of str)
+        Aligned words.
+    every : int
+        One word in so many is kept for the test, chosen by a hash of its spelling.
 
     Returns
     -------
-    float
-        Edit distance between predicted and listed phones / number of listed phones.
+    learned, tested : list of (str, tuple of str)
     """
-    words = lexicon.alignments()
-    kept_out = [pair for pair in words if crc32(pair[0].encode()) % held_out == 0]
-    model = LetterToSound.learn(p for p in words if crc32(p[0].encode()) % held_out)
+    chosen = [crc32(word.encode()) % every == 0 for word, _ in words]
+    learned = [pair for pair, out in zip(words, chosen, strict=True) if not out]
+    return learned, [pair for pair, out in zip(words, chosen, strict=True) if out]
+
+
+def phone_error_rate(model: LetterToSound, words: AlignedWords, *, stress: bool = False) -> float:
+    """Edit distance between predicted and listed phones / number of listed phones.
+
+    Parameters
+    ----------
+    model : LetterToSound
+    words : sequence of (str, tuple of str)
+        Aligned words that the model has not learned from, at least one.
+    stress : bool
+        Whether a wrong stress mark makes a phone wrong.
+    """
     wrong = total = 0
-    for word, spread in kept_out:
+    for word, spread in words:
         listed = [phone for phones in spread for phone in phones.split()]
         predicted: Sequence[str] = model.phones(word)
         if not stress:

@@ -25,7 +25,7 @@ PACKAGE = "gruut_lang_en"
 """Import name of the package whose data file is the default lexicon."""
 
 Phones = tuple[str, ...]
-"""IPA phones of one word; a vowel may begin with a stress mark (ˈ or ˌ)."""
+"""IPA phones of one word; a vowel may begin with a mark of primary or secondary stress."""
 
 
 def lexicon_path() -> Path:

@@ -4,6 +4,8 @@ Numbers are worded by ``num2words`` (LGPL, used as a library); this module only 
 how a token is meant.
 """
 
+# ruff: noqa: RUF001 -- typographic signs are what is normalised
+
 from __future__ import annotations
 
 import re
@@ -153,7 +155,9 @@ def _money(found: str) -> list[str]:
     whole, _, part = found[1:].strip().replace(",", "").partition(".")
     words = [*_figure(whole), one if int(whole) == 1 else many]
     cents = int((part + "00")[:2])
-    return [*words, "and", *_number(str(cents)), small if cents == 1 else smalls] if cents else words
+    return (
+        [*words, "and", *_number(str(cents)), small if cents == 1 else smalls] if cents else words
+    )
 
 
 def _sign(character: str) -> list[str]:

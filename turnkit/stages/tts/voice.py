@@ -122,7 +122,7 @@ def open_session(voice: Path, threads: int) -> tuple[ort.InferenceSession, bool]
 
 
 def _extra_output(name: str) -> bytes:
-    """Serialised ONNX model with nothing but one float output.
+    """Serialise an ONNX model with nothing but one float output.
 
     Protocol buffers define that messages written one after the other are merged, so
     that these bytes behind those of a model add an output to its graph: field 7 of the
