@@ -293,3 +293,40 @@ def test_real_turns(phone_turns: Path) -> None:
     assert (len(corpus), len(set(corpus.speakers))) == (328, 53)
     assert sum(len(turn.pauses) for turn in corpus) == 430
     assert sum(len(turn.holds) for turn in corpus) == 369
+
+
+def test_the_embedded_corpus_is_labelled_synthetic_wherever_it_lies(
+    make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    from turnkit.corpus import embedded, names
+
+    assert names.SYNTHETIC == embedded.SYNTHETIC
+    rows = [make_row(f"{names.SYNTHETIC}-test-000-0001"), make_row("recorded")]
+    assert load_corpus(str(write_parquet(tmp_path / "a.parquet", rows))).synthetic
+    assert not load_corpus(str(write_parquet(tmp_path / "b.parquet", rows[1:]))).synthetic
+
+
+def test_a_split_of_the_embedded_corpus_is_made_only_when_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+    make_row: MakeRow,
+    write_parquet: WriteParquet,
+    tmp_path: Path,
+) -> None:
+    from turnkit.corpus import embedded
+
+    made: list[str] = []
+
+    def rows_of(split: str) -> Path:
+        made.append(split)
+        return write_parquet(tmp_path / f"{split}.parquet", [make_row(f"synthetic-{split}")])
+
+    monkeypatch.setattr(embedded, "embedded_rows", rows_of)
+    assert load_corpus("embedded", default_split="test").name == "embedded:test"
+    assert load_corpus("embedded:train", default_split="test")[0].id == "synthetic-train"
+    assert made == ["test", "train"]
+    assert list(load_splits("embedded")) == ["train", "test"]
+    with pytest.raises(CorpusError, match="say which, for example embedded:train"):
+        load_corpus("embedded")
+    with pytest.raises(CorpusError, match="no split 'dev'; it has train, test"):
+        load_corpus("embedded:dev")
+    assert made == ["test", "train", "train", "test"]

@@ -32,7 +32,8 @@ def as_text(description: Description) -> str:
     """Describe a corpus in lines of text, each ending with a newline."""
     d = description
     fewest, most = d.rows_per_speaker
-    speakers = f"{d.speakers} speakers ({fewest} to {most} turns each)"
+    each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    speakers = f"{d.speakers} speakers ({each} turns each)"
     rates = ", ".join(f"{rate} Hz ({rows})" for rate, rows in d.sample_rates.items())
     languages = ", ".join(f"{name} ({rows})" for name, rows in d.languages.items())
     lines = [
