@@ -28,7 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="measure detectors: false cutoffs, latency, cost, with intervals",
         description="Measure end-of-turn detectors on the same rows: frozen policies by replay "
         "(the headline), the best-on-test sweep for comparison with public tables, "
-        "95 %% intervals by bootstrap over speakers, and paired differences of the first "
+        "95 % intervals by bootstrap over speakers, and paired differences of the first "
         "detector to the others.",
     )
     corpus_help = (

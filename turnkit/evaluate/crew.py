@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -65,12 +66,13 @@ class Measured:
     outcomes : tuple of TurnOutcome
         One a policy.
     peak_mb : float
-        Highest memory of the process so far, in MB; NaN where the system does not tell.
+        Highest memory of the worker process so far, in MB; NaN where the work was done in
+        this one, which holds more than the detector, or the system does not tell.
     """
 
     trace: TurnTrace
     outcomes: tuple[TurnOutcome, ...]
-    peak_mb: float
+    peak_mb: float = math.nan
 
 
 class Bench:
@@ -113,7 +115,7 @@ class Bench:
             outcome = replay_turn(detector, job.turn, inputs)
             outcomes.append(outcome.without_times() if outcomes else outcome)
         detector.policy = own
-        return Measured(trace_turn(detector, job.turn, inputs), tuple(outcomes), _peak_mb())
+        return Measured(trace_turn(detector, job.turn, inputs), tuple(outcomes))
 
 
 _bench = Bench()
@@ -126,7 +128,7 @@ def _start_worker(opener: Opener | None) -> None:
 
 
 def _measure(job: Job) -> Measured:
-    return _bench.measure(job)
+    return replace(_bench.measure(job), peak_mb=_peak_mb())
 
 
 class Crew:
@@ -138,6 +140,8 @@ class Crew:
         Processes; 1 works in this one.
     opener : Opener, optional
         Must be importable by the workers.
+    bench : Bench, optional
+        To work at in this process.
 
     Raises
     ------
@@ -145,10 +149,12 @@ class Crew:
         If `workers` is below 1.
     """
 
-    def __init__(self, workers: int = 1, opener: Opener | None = None) -> None:
+    def __init__(
+        self, workers: int = 1, opener: Opener | None = None, bench: Bench | None = None
+    ) -> None:
         if workers < 1:
             raise ConfigError(f"workers {workers!r}: expected 1 or more")
-        self.bench = Bench(opener)
+        self.bench = bench or Bench(opener)
         self._workers = workers if _main_can_be_imported() else 1
         self._opener = opener
         self._pool: ProcessPoolExecutor | None = None

@@ -135,7 +135,7 @@ class DetectorResult:
     traces : tuple of TurnTrace
         One a row.
     peak_mb : float
-        Highest memory of a process that ran it.
+        Highest memory of a worker process that ran it; NaN without workers.
     """
 
     spec: str

@@ -14,7 +14,7 @@ from turnkit.detector.policy import Policy
 from turnkit.detector.protocol import TurnDetector
 from turnkit.errors import ConfigError
 from turnkit.evaluate.claims import check_claims, compare
-from turnkit.evaluate.crew import Crew, Job, Measured, Opener
+from turnkit.evaluate.crew import Bench, Crew, Job, Measured, Opener
 from turnkit.evaluate.fitting import FittedPolicy, fit_policies
 from turnkit.evaluate.leakage import check_policy_speakers, check_training_speakers
 from turnkit.evaluate.machine import Machine, StealClock
@@ -120,11 +120,14 @@ def evaluate(
         transcript_lag_s,
         progress or (lambda *_: None),
     )
-    crew = Crew(workers, opener)
+    bench = Bench(opener)
     for spec in detectors:
-        _check_speakers(crew.bench.detector(spec, corpus[0].sample_rate), corpus, fit_on)
-    with crew:
-        measured = [_measure(crew, plan, spec) for spec in detectors]
+        _check_speakers(bench.detector(spec, corpus[0].sample_rate), corpus, fit_on)
+    measured = []
+    for spec in detectors:
+        # New processes for each detector, so that its memory is its own.
+        with Crew(workers, opener, bench) as crew:
+            measured.append(_measure(crew, plan, spec))
     results = tuple(result for result, _ in measured)
     baseline_sums = pure_delay(results[0].spans)
     baseline = best_points(baseline_sums, DELAY_GRID, plan.weights)

@@ -158,13 +158,15 @@ def cost_table(evaluation: Evaluation) -> Table | None:
         values = (s.cpu_ms_p50, s.cpu_ms_p99, s.wall_ms_p50, s.wall_ms_p99,
                   s.decision_ms_p50, s.decision_ms_p99)  # fmt: skip
         cells = (f"{v:.1f}" if math.isfinite(v) else DASH for v in values)
-        rows.append((result.spec, *cells, f"{result.peak_mb:.0f}"))
+        memory = f"{result.peak_mb:.0f}" if math.isfinite(result.peak_mb) else DASH
+        rows.append((result.spec, *cells, memory))
     columns = ("detector", "CPU p50", "CPU p99", "wall p50", "wall p99", "decision p50",
                "decision p99", "peak MB")  # fmt: skip
     note = (
         "CPU and wall: ms of push() per second of audio, one thread, 20 ms chunks. Decision: "
         "wall ms of the push() that brought the end of turn; it comes on top of latency. "
-        "Measured in the first replay, before anything is remembered."
+        "Measured in the first replay, before anything is remembered. Peak MB: of a worker "
+        "process, Python and libraries included."
     )
     return Table("Compute", columns, tuple(rows), note) if rows else None
 

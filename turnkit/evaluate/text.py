@@ -87,15 +87,21 @@ def head_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 def claim_text(claim: Claim) -> str:
     """Say how one reading of the claim came out."""
-    head = f"{claim.basis}, {claim.reading}: {claim.verdict}"
+    return f"{claim.basis}, {claim.reading}: {claim.verdict} ({claim_reasons(claim)})"
+
+
+def claim_reasons(claim: Claim) -> str:
+    """Say what a verdict rests on."""
     if claim.holds is None:
-        return f"{head} ({claim.why})"
+        return claim.why
     body = (
         f"{percent(claim.ours)} against {percent(claim.vad)} of {claim.vad_name}, "
         f"reduction {percent(claim.reduction)}{range_text(claim.interval, 100, 1)}"
     )
-    if not claim.why and claim.holds and claim.interval and claim.interval.low < CLAIMED:
-        body += "; the interval reaches below 45 %"
-    if not claim.why and not claim.holds and claim.interval and claim.interval.high >= CLAIMED:
-        body += "; the interval reaches 45 %"
-    return f"{head} ({body}{'; ' + claim.why if claim.why else ''})"
+    if claim.why:
+        return f"{body}; {claim.why}"
+    if claim.holds and claim.interval and claim.interval.low < CLAIMED:
+        return f"{body}; the interval reaches below 45 %"
+    if not claim.holds and claim.interval and claim.interval.high >= CLAIMED:
+        return f"{body}; the interval reaches 45 %"
+    return body

@@ -69,8 +69,9 @@ def plot_frontier(curves: Sequence[Curve], title: str = "") -> Figure:
     Returns
     -------
     Figure
+        Points of the first curve are named.
     """
-    figure = new_figure(7.2, 4.4)
+    figure = new_figure(9.0, 4.6)
     axes = figure.subplots()
     dress(axes, "mean latency (ms)", "false cutoffs per hold (%)", title)
     for k, curve in enumerate(curves):
@@ -81,7 +82,8 @@ def plot_frontier(curves: Sequence[Curve], title: str = "") -> Figure:
             markersize=5, markerfacecolor="none",
         )  # fmt: skip
         for point in curve.points:
-            _policy_point(axes, point, colour, marker)
+            # Names on every detector's points would hide each other.
+            _policy_point(axes, point, colour, marker, named=k == 0)
     for limit in (300, 600):
         axes.axvline(limit, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)))
     for limit in (5, 10):
@@ -92,15 +94,16 @@ def plot_frontier(curves: Sequence[Curve], title: str = "") -> Figure:
     return figure
 
 
-def _policy_point(axes: Axes, point: PolicyPoint, colour: str, marker: str) -> None:
+def _policy_point(axes: Axes, point: PolicyPoint, colour: str, marker: str, *, named: bool) -> None:
     x, y = 1000 * point.latency_s, 100 * point.rate
     if point.rate_interval is not None and np.isfinite(point.rate_interval).all():
         low, high = (100 * bound for bound in point.rate_interval)
         axes.plot([x, x], [low, high], color=colour, linewidth=1.2, alpha=0.7)
     axes.plot([x], [y], marker, color=colour, markersize=7)
-    axes.annotate(
-        point.label, (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8, color=INK
-    )
+    if named:
+        axes.annotate(
+            point.label, (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8, color=INK
+        )
 
 
 def plot_reliability(curves: Mapping[str, Reliability], title: str = "") -> Figure:

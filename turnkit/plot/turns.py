@@ -56,16 +56,14 @@ def plot_turn(
     Returns
     -------
     Figure
-        Both panels span the same seconds: those of the row, and what the trace has more.
+        Both panels span the row, and what comes until the last event.
     """
     figure = new_figure(9.0, 3.6)
     wave, score = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    seconds = turn.duration
+    seconds = max([turn.duration, *(0.1 + event.at / turn.sample_rate for event in events)])
     if trace is not None:
         at, silence, scores = trace.arrays()
-        if len(at):
-            seconds = max(seconds, float(at[-1]) / turn.sample_rate)
-            _score_line(score, at / turn.sample_rate, scores, silence)
+        _score_line(score, at / turn.sample_rate, scores, silence)
     dress(wave, "", "samples", turn.id if title is None else title)
     dress(score, "seconds", "score")
     _waveform(wave, turn)

@@ -23,7 +23,7 @@ from turnkit.evaluate import (
     worst_cutoffs,
 )
 from turnkit.evaluate.claims import CLAIM_TITLE
-from turnkit.evaluate.text import claim_text, facts_text, head_lines, milliseconds, policy_text
+from turnkit.evaluate.text import claim_reasons, facts_text, head_lines, milliseconds, policy_text
 from turnkit.metrics import frontier
 from turnkit.plot import Curve, PolicyPoint, plot_frontier, plot_reliability, plot_turn
 from turnkit.report.svg import to_svg
@@ -37,7 +37,8 @@ _DIAGNOSED = "0.2 s"
 """Moment whose reliability is drawn where most pauses have a score by then."""
 
 _FLAGS = re.compile(r"(MISSED|OUT OF REACH|out of reach)")
-_BRACKETS = re.compile(r"(\[[^\]]*\])")
+_QUALIFIED = re.compile(r"([^\[@]+?) ((?:\[.*?\])?(?: ?@ [\d.]+ \S+)?)((?: [A-Z ]+)?)")
+"""A figure, its interval and the other quantity, and flags."""
 
 
 def frontier_curves(evaluation: Evaluation) -> list[Curve]:
@@ -98,7 +99,10 @@ def to_html(evaluation: Evaluation, cutoffs: int = 10) -> str:
         head=head_lines(evaluation),
         first=first.spec,
         claim_title=CLAIM_TITLE,
-        claims=[(claim.verdict, claim_text(claim)) for claim in evaluation.claims],
+        claims=[
+            (one.verdict, f"{one.basis}, {one.reading}", claim_reasons(one))
+            for one in evaluation.claims
+        ],
         tables=tables(evaluation),
         figures=_figures(evaluation),
         worst=worst,
@@ -214,9 +218,12 @@ def _safe(html: str) -> Markup:
 
 
 def _cell(text: str) -> Markup:
-    """Set flags and intervals of a table cell apart from its figure."""
+    """Lay a table cell out: its figure, what qualifies it beneath, flags set apart."""
     from markupsafe import escape
 
-    html = str(escape(text))
-    html = _BRACKETS.sub(r'<span class="interval">\1</span>', html)
-    return _safe(_FLAGS.sub(r'<span class="flag">\1</span>', html))
+    match = _QUALIFIED.fullmatch(text)
+    if match is None:
+        return _safe(_FLAGS.sub(r'<span class="flag">\1</span>', str(escape(text))))
+    figure, rest, flags = (str(escape(part or "")) for part in match.groups())
+    marks = "".join(f' <span class="flag">{flag}</span>' for flag in _FLAGS.findall(flags))
+    return _safe(f'{figure}{marks}<span class="rest">{rest}</span>')
