@@ -185,7 +185,7 @@ class Resampler:
             made = self._made + begin
             index = np.arange(made, made + len(part)) * self._down
             first = index // self._up - self._ahead + 1 - self._start
-            np.einsum("ij,ij->i", windows[first], self._bank[index % self._up], out=part)
+            part[:] = np.einsum("ij,ij->i", windows[first], self._bank[index % self._up])
         self._made += count
         oldest = self._made * self._down // self._up - self._ahead + 1
         drop = max(0, min(oldest - self._start, len(tail)))
@@ -253,4 +253,4 @@ def continue_floor(silence: Samples, n: int, seed: int = 0) -> Samples:
     for start in range(0, n, half):
         begin = int(rng.integers(0, len(noise) - 2 * half + 1))
         out[start : start + 2 * half] += noise[begin : begin + 2 * half] * window
-    return (out[:n] + offset).astype(np.float32)
+    return np.asarray(out[:n] + offset, dtype=np.float32)

@@ -41,6 +41,10 @@ PITCH_WINDOW_S = 0.04
 F0_RANGE_HZ = (62.5, 400.0)
 """Search range of F0."""
 
+LAG_RATE = 16_000
+"""Lags of the pitch search a second, whatever the sample rate: at 8 kHz a period between
+two samples would correlate less than two periods do, and be heard an octave low."""
+
 TELEPHONE_HZ = 3_800.0
 """Upper edge of the filter bank in band-limited mode: what an 8 kHz line carries."""
 
@@ -69,8 +73,8 @@ class FeatureConfig:
     n_mels : int
         Filters of one spectrum.
     band_limited : bool
-        End the filter bank at `TELEPHONE_HZ`, so that an 8 kHz source and a 16 kHz one
-        give the same columns. Must be true at 8000 Hz.
+        End the filter bank at `TELEPHONE_HZ`, so that a telephone line gives nearly the
+        same columns at 8 kHz and brought to 16 kHz. Must be true at 8000 Hz.
 
     Raises
     ------
@@ -122,7 +126,7 @@ class FeatureState:
     mean_log_f0: float = math.log2(150.0)
     voiced_frames: int = 0
     recent_log_f0: tuple[float, ...] = (math.nan,) * 5
-    low_energy: float = -8.0
+    low_energy: float = math.inf
     rising: bool = False
     onset_rate: float = 0.0
 
@@ -169,6 +173,7 @@ class _Plan:
     filters: NDArray[np.float32]
     pitch_window: NDArray[np.float32]
     pitch_fft: int
+    pitch_lags: int
     lags: tuple[int, int]
     unbias: NDArray[np.float32]
 
@@ -184,13 +189,15 @@ def _plan(config: FeatureConfig) -> _Plan:
     pitch = round(PITCH_WINDOW_S * rate)
     n_fft = 1 << (2 * pitch - 1).bit_length()
     pitch_window = hann(pitch)
-    own = np.fft.irfft(np.abs(np.fft.rfft(pitch_window, n_fft)) ** 2)
-    lags = (math.floor(rate / F0_RANGE_HZ[1]), math.ceil(rate / F0_RANGE_HZ[0]))
+    n_lags = n_fft * LAG_RATE // rate
+    own = np.fft.irfft(np.abs(np.fft.rfft(pitch_window, n_fft)) ** 2, n_lags)
+    lags = (math.floor(LAG_RATE / F0_RANGE_HZ[1]), math.ceil(LAG_RATE / F0_RANGE_HZ[0]))
     return _Plan(
         window=hann(length).astype(np.float32),
         filters=filters.astype(np.float32),
         pitch_window=pitch_window.astype(np.float32),
         pitch_fft=n_fft,
+        pitch_lags=n_lags,
         lags=lags,
         unbias=(own[0] / own[lags[0] - 1 : lags[1] + 2]).astype(np.float32),
     )
@@ -214,9 +221,10 @@ def _pitch(audio: Samples, n: int, context: int, config: FeatureConfig) -> tuple
     frames = windows[: n * hop : hop]
     centred = (frames - frames.mean(axis=1, keepdims=True)) * plan.pitch_window
     spectrum = np.fft.rfft(centred, plan.pitch_fft)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)
+    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, plan.pitch_lags)
     low, high = plan.lags
-    energy = correlation[:, :1] + len(plan.window) * POWER_FLOOR
+    floor = len(plan.window) * POWER_FLOOR * config.sample_rate / LAG_RATE
+    energy = correlation[:, :1] + floor
     peaks = correlation[:, low - 1 : high + 2] / energy * plan.unbias
     # A small cost per octave of lag keeps the first of equal peaks (Boersma 1993, eq. 24).
     lag = np.arange(low, high + 1)
@@ -225,7 +233,7 @@ def _pitch(audio: Samples, n: int, context: int, config: FeatureConfig) -> tuple
     left, centre, right = peaks[row, best], peaks[row, best + 1], peaks[row, best + 2]
     bend = np.minimum(left - 2.0 * centre + right, -1e-6)
     shift = np.clip(0.5 * (left - right) / bend, -0.5, 0.5)
-    f0 = config.sample_rate / (lag[best] + shift)
+    f0 = LAG_RATE / (lag[best] + shift)
     return f0.astype(np.float32), np.clip(centre, 0.0, 1.0).astype(np.float32)
 
 
@@ -251,10 +259,12 @@ def _follow(state: FeatureState, energy: float, f0: float, voicing: float) -> li
             slope = max(-0.5, min(0.5, log_f0 - state.recent_log_f0[0]))
     state.recent_log_f0 = (*state.recent_log_f0[1:], log_f0)
     state.low_energy = min(energy, state.low_energy + 5.0 * _PEAK_FALL)
-    onset = not state.rising and energy > state.low_energy + 0.6
+    # A pause far below the peak is no syllable, however slowly the floor follows.
+    audible = energy >= state.peak - 2.0
+    onset = not state.rising and audible and energy > state.low_energy + 0.6
     if onset:
         state.rising = True
-    elif energy < state.low_energy + 0.3 or energy < state.peak - 2.0:
+    elif energy < state.low_energy + 0.3 or not audible:
         state.rising = False
     state.onset_rate += FRAME_S * ((1.0 / FRAME_S if onset else 0.0) - state.onset_rate)
     return [(energy - state.peak) / 4.0, relative, slope, state.onset_rate / 4.0]
