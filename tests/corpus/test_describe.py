@@ -107,8 +107,17 @@ def test_one_last_word_too_often(good: list[dict[str, Any]]) -> None:
         for i, row in enumerate(good)
     ]
     (finding,) = describe(corpus_of(said)).findings
-    assert finding.kind == "last word"
-    assert "25% of the transcripts end with 'operator'" in finding.message
+    assert finding.kind == "last words"
+    assert "25% of the transcripts end with operator:" in finding.message
+
+
+def test_a_handful_of_last_words_too_often(good: list[dict[str, Any]]) -> None:
+    said = [
+        row | {"transcript": f"code {'abcde'[i % 5]}" if i < 11 else f"it was {i}"}
+        for i, row in enumerate(good)
+    ]
+    (finding,) = describe(corpus_of(said)).findings
+    assert "55% of the transcripts end with a, b, c, d, e:" in finding.message
 
 
 def test_hardly_any_holds(good: list[dict[str, Any]]) -> None:
@@ -187,6 +196,8 @@ def test_real_turns(phone_turns: Path) -> None:
     assert (len(found.hold_s), found.counted_holds, len(found.end_s)) == (430, 369, 328)
     assert found.sample_rates == {8_000: 328}
     assert found.usable
+    # The callers were to end with one of five code words.
+    assert "last words" in {finding.kind for finding in found.findings}
     text = as_text(found)
     assert "328, of 53 speakers" in text
     assert "430, of which 369 count" in text

@@ -158,7 +158,7 @@ def _bundle(name: str) -> Path:
 
     path = Path(__file__).resolve().parent.parent / "bundles" / f"{name}.turnkit"
     if not path.exists():
-        raise MissingAssetError(f"the package has no {path.name}: install turnkit anew")
+        raise MissingAssetError(f"this package came without {path.name}")
     return path
 
 

@@ -28,8 +28,11 @@ CLIPPED_SHARE = 1e-3
 ZERO_SHARE = 0.5
 """Share of exact zeros in the silences of a row above which they were not recorded."""
 
-COMMON_WORD_SHARE = 0.2
-"""Share of transcripts that one last word may end before a model could learn the word."""
+COMMON_WORDS = {1: 0.2, 5: 0.5}
+"""Share of transcripts that so many last words may end before a model could learn them."""
+
+FEW_TRANSCRIPTS = 10
+"""Transcripts below which a share of last words says nothing."""
 
 FEW_HOLDS = 0.1
 """Holds that count, per turn, below which cutoffs cannot be measured."""
@@ -172,16 +175,24 @@ def _check_balance(facts: Sequence[TurnFacts]) -> list[Finding]:
     if facts and holds < FEW_HOLDS * len(facts):
         message = f"{holds} holds that count in {len(facts)} turns: cutoffs cannot be measured"
         found.append(Finding("few holds", message))
-    words = Counter(turn.last_word for turn in facts if turn.last_word is not None)
-    for word, count in words.most_common(1):
-        share = count / words.total()
-        if share > COMMON_WORD_SHARE and words.total() >= FEW_SPEAKERS:
+    return [*found, *_check_last_words([turn.last_word for turn in facts])]
+
+
+def _check_last_words(last_words: Iterable[str | None]) -> list[Finding]:
+    words = Counter(word for word in last_words if word is not None)
+    if words.total() < FEW_TRANSCRIPTS:
+        return []
+    for number, limit in COMMON_WORDS.items():
+        common = words.most_common(number)
+        share = sum(count for _, count in common) / words.total()
+        if share > limit:
+            which = ", ".join(word for word, _ in common)
             message = (
-                f"{share:.0%} of the transcripts end with {word!r}: a model may learn the "
-                "word instead of the turn"
+                f"{share:.0%} of the transcripts end with {which}: a model may learn the "
+                "words instead of the turn"
             )
-            found.append(Finding("last word", message))
-    return found
+            return [Finding("last words", message)]
+    return []
 
 
 def _repeated(keys: Iterable[str], ids: Sequence[str]) -> tuple[str, ...]:
