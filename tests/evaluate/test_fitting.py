@@ -36,7 +36,7 @@ def parts(draw: st.DrawFn) -> list[tuple[float, list[float] | None]]:
     return made
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(parts(), st.integers(-25, 25), st.integers(0, 20))
 def test_every_policy_does_in_the_simulation_what_it_does_in_a_replay(
     coded_detector: MakeDetector,
