@@ -1,0 +1,1 @@
+"""Training with Lightning: recipes, caches, teachers, validation by replay."""

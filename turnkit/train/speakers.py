@@ -1,0 +1,88 @@
+"""The corpora of a recipe, cut by speaker: who trains the weights, and who judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from turnkit.corpus.reader import Corpus, load_corpus
+from turnkit.corpus.split import split_by_speaker
+from turnkit.errors import ConfigError, CorpusError
+from turnkit.evaluate.leakage import speaker_hash
+from turnkit.train.recipe import CorpusEntry, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCorpus:
+    """One corpus of a recipe.
+
+    Attributes
+    ----------
+    training : Corpus
+        Rows that train weights.
+    validation : Corpus or None
+        Rows of other speakers, for early stopping and the frozen policies.
+    labels : bool
+        Whether it is known which spans end a turn.
+    weight : float
+        Of a row in the loss.
+    """
+
+    training: Corpus
+    validation: Corpus | None
+    labels: bool
+    weight: float
+
+
+def open_corpora(recipe: Recipe) -> list[TrainingCorpus]:
+    """Open and cut the corpora of a recipe.
+
+    A speaker that one corpus holds out trains nothing in the others either.
+
+    Raises
+    ------
+    ConfigError
+        If a corpus is not named.
+    CorpusError, OfflineError
+        If one cannot be opened or has too few speakers.
+    """
+    opened = [_open(i, entry, recipe) for i, entry in enumerate(recipe.data.corpora)]
+    held_out = {s for each in opened if each.validation for s in each.validation.speakers}
+    return [_without(each, held_out) for each in opened]
+
+
+def _open(number: int, entry: CorpusEntry, recipe: Recipe) -> TrainingCorpus:
+    if entry.source is None:
+        short = "corpus=PATH, short for " if number == 0 else ""
+        raise ConfigError(
+            f"data.corpora.{number}.source: not set: give it as {short}"
+            f"data.corpora.{number}.source=PATH (a parquet file, a folder, a hub id or 'embedded')"
+        )
+    corpus = load_corpus(entry.source, entry.split, default_split="train")
+    if entry.max_turns is not None and entry.max_turns < len(corpus):
+        rng = np.random.default_rng(recipe.seed)
+        chosen = rng.choice(len(corpus), entry.max_turns, replace=False)
+        corpus = corpus.subset(sorted(chosen.tolist()))
+    share = recipe.data.held_out(entry)
+    if share == 0.0:
+        return TrainingCorpus(corpus, None, entry.labels, entry.weight)
+    parts = split_by_speaker(corpus, {"validation": share, "training": 1.0 - share}, recipe.seed)
+    return TrainingCorpus(parts["training"], parts["validation"], entry.labels, entry.weight)
+
+
+def _without(corpus: TrainingCorpus, held_out: set[str]) -> TrainingCorpus:
+    keep = [i for i, s in enumerate(corpus.training.speakers) if s not in held_out]
+    if len(keep) == len(corpus.training):
+        return corpus
+    if not keep:
+        raise CorpusError(
+            f"corpus {corpus.training.name}: all its speakers are held out by another corpus"
+        )
+    rest = corpus.training.subset(keep)
+    return TrainingCorpus(rest, corpus.validation, corpus.labels, corpus.weight)
+
+
+def hashed(corpora: list[Corpus]) -> list[str]:
+    """Hashes of the speakers of some corpora, in order; names stay at home."""
+    return sorted({speaker_hash(speaker) for corpus in corpora for speaker in corpus.speakers})

@@ -1,0 +1,126 @@
+"""What a streaming network should say in each frame of a row.
+
+Frame `k` is known at its end, ``(k + 1) * 20`` ms: that is the time at which its target
+is read. Copies played at another speed are asked at the same moments of the row. The
+silence after the end of a row is not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkit.corpus.schema import Span, hold_counts
+from turnkit.features import FRAME_S
+
+Floats = NDArray[np.float32]
+
+FIRST_S = 0.1
+"""Seconds of silence from which on a frame is to tell a hold from an end of turn."""
+
+FULL_WEIGHT_S = 0.7
+"""Until here every frame counts the same; later ones, which are many, count less."""
+
+OUTLOOK_S = 0.4
+"""Seconds before a silence from which on its outcome is an auxiliary target."""
+
+HIDDEN_LATE = 4
+"""Frames by which the encoder's frames are predicted late: it hears what follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTargets:
+    """Targets of the frames of a row, each of shape (t,); NaN where there is none.
+
+    Attributes
+    ----------
+    label : ndarray
+        1 in the silence of an end of turn, 0 in that of a hold.
+    weight : ndarray
+        Of `label` and `teacher`; 0 outside silences.
+    teacher : ndarray
+        Logit of the head that teaches.
+    speech : ndarray
+        1 in speech, 0 in a silence span.
+    outlook : ndarray
+        `label` of the silence that is about to begin.
+    hidden : ndarray of int
+        Encoder frame to be predicted.
+    """
+
+    label: Floats
+    weight: Floats
+    teacher: Floats
+    speech: Floats
+    outlook: Floats
+    hidden: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherScores:
+    """Logits of the head that teaches, in one silence.
+
+    Attributes
+    ----------
+    tau : ndarray, shape (q,)
+        Rising seconds of silence.
+    logit : ndarray, shape (q,)
+    """
+
+    tau: NDArray[np.float64]
+    logit: NDArray[np.float64]
+
+
+def frame_targets(
+    frames: int,
+    speed: float,
+    spans: Sequence[Span],
+    teacher: Mapping[int, TeacherScores],
+    labels: bool = True,
+) -> FrameTargets:
+    """Targets of every frame of a row.
+
+    Parameters
+    ----------
+    frames : int
+    speed : float
+        At which the copy plays the row.
+    spans : sequence of Span
+        Of the row; the last is the end of turn.
+    teacher : mapping of int to TeacherScores
+        By number of the span; interpolated in between and held constant beyond.
+    labels : bool
+        False where nobody knows which spans end a turn.
+    """
+    time = (np.arange(frames) + 1) * FRAME_S * speed
+    nothing = np.full(frames, np.nan, dtype=np.float32)
+    label, outlook, taught = nothing.copy(), nothing.copy(), nothing.copy()
+    weight, speech = np.zeros(frames, dtype=np.float32), np.ones(frames, dtype=np.float32)
+    for number, span in enumerate(spans):
+        is_end = number == len(spans) - 1
+        tau = time - span.start
+        silent = (tau > FRAME_S / 2) & (time <= span.end + FRAME_S / 2)
+        speech[silent] = 0.0
+        if not is_end and not hold_counts(span.duration):
+            continue
+        judged = silent & (tau >= FIRST_S)
+        weight[judged] = _weight(tau[judged])
+        if labels:
+            label[judged] = is_end
+            outlook[(tau > -OUTLOOK_S) & (tau <= FIRST_S)] = is_end
+        if number in teacher:
+            scores = teacher[number]
+            taught[judged] = np.interp(tau[judged], scores.tau, scores.logit)
+    # Beyond the last silence there is no speech either: nothing is known there.
+    if spans:
+        speech[time > spans[-1].end + FRAME_S / 2] = np.nan
+    hidden = np.floor((np.arange(frames) + 0.5) * speed).astype(np.int64) - HIDDEN_LATE
+    return FrameTargets(label, weight, taught, speech, outlook, hidden)
+
+
+def _weight(tau: NDArray[np.float64]) -> Floats:
+    late = FULL_WEIGHT_S**2 / np.maximum(tau, FULL_WEIGHT_S)
+    return np.where(tau < FULL_WEIGHT_S, 1.0, late).astype(np.float32)
