@@ -30,7 +30,7 @@ from turnkit.stages.tts.piper import Span
 FRAME_S = 0.005
 """Frame period of the analysis, WORLD's default, in seconds."""
 
-_LOWEST_F0_HZ = 55.0
+_LOWEST_F0_HZ = 50.0
 _SONORANTS = VOWELS | frozenset("mnŋlɹjw")
 _VOICED_BELOW = {True: 0.75, False: 0.35}
 """Aperiodicity below which a frame is voiced, inside and outside vowels and sonorants:

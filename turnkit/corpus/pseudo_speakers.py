@@ -14,9 +14,9 @@ import numpy as np
 
 from turnkit.corpus.embedded_text import Split
 
-PITCH_RATIO = (0.75, 1.8)
+PITCH_RATIO = (0.9, 2.2)
 """Lowest and highest pitch relative to the voice's own; from a deep male voice (about
-88 Hz with the default voice) to a usual female one (about 210 Hz)."""
+85 Hz with the default voice) to a usual female one (about 210 Hz)."""
 
 TRACT_SPREAD = 0.06
 """Formants lie up to this share above or below those that usually go with the pitch."""

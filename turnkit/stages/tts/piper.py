@@ -164,7 +164,8 @@ class PiperTts:
         InputError
             If `length_scale` is out of range.
         """
-        scale = _within("length_scale", length_scale or self.length_scale, 0.25, 4.0)
+        chosen = self.length_scale if length_scale is None else length_scale
+        scale = _within("length_scale", chosen, 0.25, 4.0)
         words = self._g2p(text)
         if not words:
             return Speech(np.zeros(0, dtype=np.float32), self.sample_rate)

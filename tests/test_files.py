@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from turnkit.files import CACHE_VARIABLE, atomic_path, cache_dir, sha256_file
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_variable_moves_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "elsewhere"))
+    assert cache_dir() == tmp_path / "elsewhere"
+    assert not cache_dir().exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the XDG folders are Linux's")
+def test_without_the_variable_the_platform_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "turnkit"
+
+
+def test_a_file_is_replaced_whole_and_folders_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.parquet"
+    for text in ("first", "second"):
+        with atomic_path(path) as aside:
+            assert aside.parent == path.parent
+            assert aside.suffix == path.suffix
+            aside.write_text(text)
+        assert path.read_text() == text
+        assert names(path.parent) == ["rows.parquet"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_text("old")
+
+    def interrupted() -> None:
+        with atomic_path(path) as aside:
+            aside.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["rows.parquet"]
+
+
+def test_a_body_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "rows.parquet"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_process_that_dies_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_text("old")
+    program = (
+        "import os, sys\n"
+        "from turnkit.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as aside:\n"
+        "    aside.write_text('half')\n"
+        "    os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert done.returncode == 9
+    assert path.read_text() == "old"
+
+
+@given(st.binary(max_size=3_000_000))
+def test_hash_of_a_file_is_the_hash_of_its_bytes(content: bytes) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(content)
+        assert sha256_file(path) == hashlib.sha256(content).hexdigest()
