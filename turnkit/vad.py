@@ -7,7 +7,9 @@ hysteresis, minimum length and hang-over, is a `Gate` and belongs to whoever lis
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -153,7 +155,7 @@ class SileroVad(_Framed):
         if sample_rate not in (8_000, 16_000):
             raise InputError(f"Silero VAD at {sample_rate!r} Hz: expected 8000 or 16000")
         super().__init__(sample_rate, sample_rate * 32 // 1000)
-        self._model = OnnxModel(model or silero_path())
+        self._model = OnnxModel(silero_path() if model is None else model)
         # The network expects the end of the frame before in front of each frame.
         self._context = self.hop // 8
         self.reset()
@@ -201,7 +203,7 @@ class WebRtcVad(_Framed):
             import webrtcvad
         except ImportError as error:
             raise MissingDependencyError("webrtcvad-wheels", "eval", "the WebRTC VAD") from error
-        self._make = lambda: webrtcvad.Vad(aggressiveness)
+        self._make: Callable[[], Any] = partial(webrtcvad.Vad, aggressiveness)
         self.reset()
 
     def reset(self) -> None:
@@ -229,7 +231,7 @@ class TenVad(_Framed):
             from ten_vad import TenVad as Engine
         except (ImportError, OSError) as error:
             raise MissingDependencyError("ten-vad", "ten", "the TEN VAD") from error
-        self._make = lambda: Engine(256, 0.5)
+        self._make: Callable[[], Any] = partial(Engine, 256, 0.5)
         self.reset()
 
     def reset(self) -> None:

@@ -50,7 +50,8 @@ class TurnEvent:
         Sample at which the thing itself began as far as the detector can tell: the
         first sample of the speech or of the silence. Never later than `at`.
     score : float or None
-        Running end-of-turn score in 0 .. 1; None from a detector that has none.
+        Running end-of-turn score in 0 .. 1; with `TURN_ENDED` the highest of the pause,
+        which is what the policy went by. None where there was none.
     reason : Reason or None
         With `TURN_ENDED` only.
     """

@@ -116,7 +116,9 @@ class TurnState:
         elif silence >= policy.timeout_s:
             reason = Reason.TIMEOUT
         if reason is not None:
-            ended = TurnEvent(EventKind.TURN_ENDED, at, self._silent_since, shown, reason)
+            # What the policy went by: the score of this very frame may be lower, or none.
+            highest = shown if math.isnan(self._best) else self._best
+            ended = TurnEvent(EventKind.TURN_ENDED, at, self._silent_since, highest, reason)
             self.reset()
             return [ended]
         step = int(silence / REPORT_EVERY_S) + 1
