@@ -171,7 +171,7 @@ def _filtered(samples: Samples, response: NDArray[np.float64]) -> Samples:
 def _bins(length: int, sample_rate: int) -> NDArray[np.float64]:
     """Frequencies in Hz of a transform that has room for the ends to ring."""
     size = 1 << (length + sample_rate // 4).bit_length()
-    return np.fft.rfftfreq(size, 1.0 / sample_rate)
+    return np.asarray(np.fft.rfftfreq(size, 1.0 / sample_rate), dtype=np.float64)
 
 
 def tilt(samples: Samples, sample_rate: int, db_per_octave: float) -> Samples:
@@ -213,4 +213,4 @@ def mu_law(samples: Samples) -> Samples:
     code = np.floor((compressed + 1.0) / 2.0 * MU + 0.5)
     level = 2.0 * code / MU - 1.0
     expanded = np.sign(level) * np.expm1(np.abs(level) * np.log1p(MU)) / MU
-    return expanded.astype(np.float32)
+    return np.asarray(expanded, dtype=np.float32)

@@ -160,7 +160,7 @@ class KeepState(Checkpoint):
         trainer.save_checkpoint(self._path)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -231,7 +231,7 @@ class ReplayValidation(Callback):
         return added.cpu().numpy()
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {
             "best": self.best,
             "best_epoch": self.best_epoch,

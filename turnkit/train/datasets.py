@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -150,7 +151,7 @@ class VectorDataset(Dataset[Item]):
         self._places: list[tuple[int, int, int]] = []
         for number, each in enumerate(corpora):
             edges = np.searchsorted(each.table.row, np.arange(each.rows + 1)).tolist()
-            pairs = zip(edges, edges[1:], strict=False)
+            pairs = pairwise(edges)
             self._places += [(number, begin, end) for begin, end in pairs if end > begin]
         self.lengths = [end - begin for _, begin, end in self._places]
 

@@ -76,7 +76,7 @@ def fill(job: Job, corpus: Corpus, workers: int | None = None) -> ShardCache:
 
 
 def _shares(cache: ShardCache) -> Iterator[list[int]]:
-    """This process' share of what is missing, then everything."""
+    """Give this process' share of what is missing, then everything."""
     rank, world = launched_as()
     missing = cache.missing()
     if world > 1:

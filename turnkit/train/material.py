@@ -66,7 +66,7 @@ def _encoder(path: Path) -> SpeechEncoder:
 
 
 def scored_spans(turn: Turn) -> list[tuple[int, Span, bool]]:
-    """Number, span and whether it is the end of turn: holds that count, and the end."""
+    """List the holds that count and the end: number, span, whether it is the end."""
     last = len(turn.spans) - 1
     return [
         (i, span, i == last)
@@ -116,9 +116,8 @@ class VectorJob:
         vectors: list[NDArray[np.float32]] = []
         asked: list[tuple[int, float, bool]] = []
         for number, span, is_end in scored_spans(turn):
-            for time, late in zip(
-                self.times_s, rng.uniform(0.0, LATE_S, 64).tolist(), strict=False
-            ):
+            moments = rng.uniform(0.0, LATE_S, len(self.times_s)).tolist()
+            for time, late in zip(self.times_s, moments, strict=True):
                 if time > span.duration + 1e-6:
                     break
                 tau = min(time + late, max(span.duration, time))
@@ -136,7 +135,7 @@ class VectorJob:
 
 
 def to_encoder_rate(turn: Turn) -> Samples:
-    """Samples of a turn at the rate of Whisper encoders."""
+    """Resample a turn to the rate of Whisper encoders."""
     return resample(turn.samples, turn.sample_rate, SAMPLE_RATE)
 
 

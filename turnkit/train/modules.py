@@ -222,7 +222,7 @@ class HeadModule(TrainedModule):
 
 
 def module_for(recipe: Recipe, scale: Scale, axes: int) -> TrainedModule:
-    """The module that a recipe trains."""
+    """Make the module that a recipe trains."""
     shape: Any = recipe.model_config()
     if isinstance(shape, StreamingConfig):
         return StreamingModule(

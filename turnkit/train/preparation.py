@@ -81,10 +81,12 @@ def prepare(recipe: Recipe, corpora: Sequence[TrainingCorpus]) -> Prepared:
         If something is missing or does not fit.
     """
     started = time.monotonic()
+    dataset: FrameDataset | VectorDataset
     encoder = _open_encoder(recipe)
     if recipe.kind == STREAMING:
         dataset, module = _streaming(recipe, corpora, encoder)
     else:
+        assert encoder is not None
         dataset, module = _head(recipe, corpora, encoder)
     replayer = _replayer(recipe, corpora, encoder, module)
     return Prepared(dataset, module, replayer, encoder, time.monotonic() - started)
@@ -112,9 +114,8 @@ def _tables(
 
 
 def _head(
-    recipe: Recipe, corpora: Sequence[TrainingCorpus], encoder: EncoderFile | None
+    recipe: Recipe, corpora: Sequence[TrainingCorpus], encoder: EncoderFile
 ) -> tuple[VectorDataset, TrainedModule]:
-    assert encoder is not None
     tables = _tables(recipe, corpora, encoder)
     dataset = VectorDataset(
         [

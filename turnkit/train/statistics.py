@@ -60,7 +60,7 @@ class Whitening:
 
     def __call__(self, frames: NDArray[np.floating]) -> Floats:
         """Project frames (t, width) to (t, k)."""
-        return (frames.astype(np.float32) - self.mean) @ self.axes
+        return np.asarray((frames.astype(np.float32) - self.mean) @ self.axes, dtype=np.float32)
 
 
 def fit_whitening(parts: Iterable[NDArray[np.floating]], width: int, axes: int = AXES) -> Whitening:

@@ -117,9 +117,10 @@ def fit_head(
             "net.0.bias": torch.zeros(1),
         }
     )
-    inputs, wanted = torch.from_numpy(vectors), torch.from_numpy(is_end.astype(np.float32))
+    inputs = torch.from_numpy((vectors - fitted.mean) * fitted.scale)
+    wanted = torch.from_numpy(is_end.astype(np.float32))
     share = torch.from_numpy(weights / max(float(weights.sum()), 1e-9))
-    weight = head.net[0].weight
+    weight = head.net.get_parameter("0.weight")
     optimiser = torch.optim.LBFGS(
         head.net.parameters(), max_iter=_STEPS, line_search_fn="strong_wolfe"
     )
@@ -127,13 +128,13 @@ def fit_head(
     def objective() -> torch.Tensor:
         optimiser.zero_grad()
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
-            head(inputs), wanted, weight=share, reduction="sum"
+            head.net(inputs)[:, 0], wanted, weight=share, reduction="sum"
         )
-        total = loss + 0.5 * l2 * (weight**2).sum()  # type: ignore[operator]
+        total = loss + 0.5 * l2 * (weight**2).sum()
         total.backward()
-        return total  # type: ignore[no-any-return]
+        return total
 
-    optimiser.step(objective)  # type: ignore[arg-type]
+    optimiser.step(objective)  # type: ignore[no-untyped-call]
     return head.eval()
 
 
@@ -146,7 +147,7 @@ def fold_of_speakers(speakers: Sequence[str], seed: int) -> dict[str, int]:
 
 @torch.inference_mode()
 def _logits(head: EncoderHead, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    return head(torch.from_numpy(vectors)).numpy().astype(np.float64)
+    return np.asarray(head(torch.from_numpy(vectors)).numpy(), dtype=np.float64)
 
 
 def cross_fitted_logits(

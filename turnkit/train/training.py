@@ -17,7 +17,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from turnkit import __version__
@@ -270,7 +270,7 @@ def _logger(recipe: Recipe, folder: Path) -> Any:
 
 
 def _facts(corpora: Sequence[TrainingCorpus], prepared: Prepared) -> dict[str, Any]:
-    """What has to be the same when a run is resumed, and what it was started with."""
+    """Collect what has to be the same when a run is resumed, and what it was started with."""
     return {
         "corpora": [
             {
@@ -368,7 +368,7 @@ def finish(
         except OSError as error:
             raise RunError(f"{folder}: the encoder could not be written ({error})") from error
     save_run_model(folder, description, best)
-    save_policies(folder, {name: each.policy for name, each in fitted.items()})
+    save_policies(folder, {name: each.policy.as_dict() for name, each in fitted.items()})
     metrics = {
         **figures,
         "fitting_s": round(time.monotonic() - started, 1),

@@ -216,7 +216,7 @@ class Validated:
 
 
 def replay_sums(replayer: Replayer, indices: Sequence[int]) -> NDArray[np.float64]:
-    """What every policy of the sweep does with some turns.
+    """Add up what every policy of the sweep does with some turns.
 
     Returns
     -------
