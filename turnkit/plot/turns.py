@@ -95,10 +95,11 @@ def _waveform(axes: Axes, turn: Turn) -> None:
 def _score_line(axes: Axes, times: Floats, scores: Floats, silence: Floats) -> None:
     """Draw scores: boldly where the detector hears a pause long enough to act on."""
     scored = ~np.isnan(scores)
-    axes.plot(times[scored], scores[scored], color=SERIES[0], linewidth=0.9, alpha=0.45)
+    # NaN breaks the line: a detector that is asked now and then has points alone.
+    axes.plot(times, scores, color=SERIES[0], linewidth=0.9, alpha=0.45)
     acting = scored & (silence >= FIRST_SCORE_S)
     axes.plot(
-        times[acting], scores[acting], linestyle="none", marker="o", markersize=2.6,
+        times[acting], scores[acting], linestyle="none", marker="o", markersize=3.2,
         color=SERIES[0],
     )  # fmt: skip
 
