@@ -38,6 +38,11 @@ class SchemaError(CorpusError, ValueError):
         super().__init__(f"row {row}: field {field!r}: {problem}")
         self.row = row
         self.field = field
+        self._problem = problem
+
+    # Errors of worker processes are pickled, which calls the class with `args` otherwise.
+    def __reduce__(self) -> tuple[type[SchemaError], tuple[str, str, str]]:
+        return type(self), (self.row, self.field, self._problem)
 
 
 class ConfigError(TurnkitError, ValueError):
@@ -63,6 +68,10 @@ class MissingDependencyError(TurnkitError, ImportError):
         super().__init__(
             f"{purpose} needs the package {package!r}: pip install 'turnkit[{extra}]'"
         )
+        self._parts = package, extra, purpose
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
+        return type(self), self._parts
 
 
 class OfflineError(TurnkitError):

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from turnkit.audio import as_audio
 from turnkit.detector.protocol import TurnDetector, TurnEvent, TurnInput
+from turnkit.errors import InputError
 
 
 def replay(
@@ -39,10 +40,15 @@ def replay(
     InputError
         If samples or inputs cannot be used.
     """
-    detector.reset()
+    if chunk is not None and chunk < 1:
+        raise InputError(f"chunk {chunk!r}: expected at least one sample")
     audio = as_audio(samples)
-    step = chunk or max(len(audio), 1)
     waiting = sorted(inputs, key=lambda item: item.at)
+    if waiting and waiting[-1].at > len(audio):
+        late = waiting[-1]
+        raise InputError(f"input {late.kind!r} at sample {late.at}: there are {len(audio)}")
+    detector.reset()
+    step = chunk or max(len(audio), 1)
     events: list[TurnEvent] = []
     for start in range(0, max(len(audio), 1), step):
         end = start + step

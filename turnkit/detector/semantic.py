@@ -128,6 +128,7 @@ class QueryScorer:
         self._start = 0
         self._frames = 0
         self._asked = 0
+        self._clock_s = 0.0
 
     def push(self, samples: Samples) -> Probabilities:
         """Consume samples; speech probabilities of the frames that became known."""
@@ -141,8 +142,10 @@ class QueryScorer:
     def score(self, frame: int, silence_s: float) -> float:
         """Ask the judge where an answer is due in this frame, else NaN."""
         if silence_s <= 0.0:
-            self._asked = 0
             return math.nan
+        if silence_s <= self._clock_s:
+            self._asked = 0  # Another silence: in one, the clock runs on, also beneath a click.
+        self._clock_s = silence_s
         due = sum(time <= silence_s for time in self._times_s)
         if due <= self._asked:
             return math.nan

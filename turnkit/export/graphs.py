@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from turnkit.model.acoustic import EncoderHead, NetworkState, StreamingNetwork
 from turnkit.model.onnx_models import FRAME_INPUTS, FRAME_OUTPUTS, HEAD_INPUT, HEAD_OUTPUT
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 class _FrameGraph(nn.Module):
@@ -67,10 +70,18 @@ def _export(
             dynamo=True,
             verbose=False,
         )
-    buffer = io.BytesIO()
     assert program is not None  # with dynamo=True it is a program
-    program.save(buffer)
-    return buffer.getvalue()
+    return _without_notes(program.model_proto)
+
+
+def _without_notes(model: ModelProto) -> bytes:
+    """Serialise without the exporter's notes: source lines, and where they lie on its disk."""
+    graph = model.graph
+    parts = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
+    for part in (model, graph, *(item for each in parts for item in each)):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def streaming_graph(network: StreamingNetwork, block: int) -> bytes:

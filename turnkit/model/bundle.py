@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,19 @@ ENCODER = "encoder.onnx"
 
 FORMAT = 1
 """Version of the format; a reader refuses a later one."""
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What a damaged archive can raise; RuntimeError where a bit says that it is encrypted or
+packed in a way that nobody uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +77,13 @@ def write_bundle(path: Path, manifest: Mapping[str, Any], files: Mapping[str, by
     BundleError
         If it cannot be written; a file that was there before stays.
     """
+    ordered = dict(sorted(files.items()))
     full = {
         **manifest,
         "format": FORMAT,
-        "sha256": {name: _digest(content) for name, content in sorted(files.items())},
+        "sha256": {name: _digest(content) for name, content in ordered.items()},
     }
-    entries = {MANIFEST: (json.dumps(full, indent=2) + "\n").encode(), **files}
+    entries = {MANIFEST: (json.dumps(full, indent=2) + "\n").encode(), **ordered}
     try:
         with atomic_path(path) as aside, zipfile.ZipFile(aside, "w") as archive:
             for name, content in entries.items():
@@ -95,10 +110,12 @@ def read_bundle(path: Path) -> Bundle:
         version, digests = manifest["format"], manifest["sha256"]
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such bundle") from error
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise BundleError(f"{path}: not a turnkit bundle ({error})") from error
+    except _UNREADABLE as error:
+        raise BundleError(f"{path}: not a turnkit bundle, or a damaged one ({error})") from error
     if not isinstance(version, int) or not 1 <= version <= FORMAT:
         raise BundleError(f"{path}: format {version!r}; this turnkit reads up to {FORMAT}")
+    if not isinstance(digests, dict) or not files.keys() <= digests.keys():
+        raise BundleError(f"{path}: damaged: not every file in it has a SHA-256")
     for name, expected in digests.items():
         if name not in files or _digest(files[name]) != expected:
             raise BundleError(f"{path}: {name} is missing or damaged (its SHA-256 differs)")

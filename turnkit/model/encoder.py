@@ -20,7 +20,7 @@ from turnkit.audio import Samples
 from turnkit.errors import BundleError
 from turnkit.model.onnx_edit import with_outputs
 from turnkit.runtime import OnnxModel
-from turnkit.whisper import last_window, whisper_log_mel
+from turnkit.whisper import N_MELS, last_window, whisper_log_mel
 
 FRAME_S = 0.02
 """Seconds of an encoder frame: two mel frames of 10 ms."""
@@ -70,17 +70,26 @@ class SpeechEncoder:
 
     def __init__(self, model: bytes, memory: int = 0) -> None:
         self.sha256 = hashlib.sha256(model).hexdigest()
-        self._smart_turn = SMART_TURN_FRAMES.encode() in model
+        self._model = OnnxModel(model)
+        inner = (SMART_TURN_FRAMES, SMART_TURN_POOLED)
+        # Names alone tell little: any exported Whisper has a ninth layer norm.
+        self._smart_turn = "frames" not in self._model.outputs and all(
+            name.encode() in model for name in inner
+        )
         if self._smart_turn:
             # The published graph keeps its encoder's frames to itself.
-            model = with_outputs(model, (SMART_TURN_FRAMES, SMART_TURN_POOLED))
-        self._model = OnnxModel(model)
-        shape = self._model.inputs.get("input_features")
-        wanted = {SMART_TURN_SCORE} if self._smart_turn else {"frames"}
-        if shape is None or not isinstance(shape[2], int) or not wanted <= set(self._model.outputs):
+            self._model = OnnxModel(with_outputs(model, inner))
+        shape = [*self._model.inputs.get("input_features", ())]
+        wanted = SMART_TURN_SCORE if self._smart_turn else "frames"
+        if (
+            len(shape) != 3
+            or shape[1] != N_MELS
+            or not isinstance(shape[2], int)
+            or wanted not in self._model.outputs
+        ):
             raise BundleError(
                 "speech encoder: expected Smart Turn v3.2, or a graph from `input_features` "
-                f"[1, 80, n] to `frames`; got {self._model.inputs} -> {self._model.outputs}"
+                f"[1, {N_MELS}, n] to `frames`; got {self._model.inputs} -> {self._model.outputs}"
             )
         self.window_s = shape[2] / 100.0
         self._memory = memory

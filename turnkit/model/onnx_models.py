@@ -25,6 +25,11 @@ class OnnxFrameModel:
     ----------
     model : bytes
 
+    Attributes
+    ----------
+    block, features : int
+        Frames that it takes at a time, and their columns.
+
     Raises
     ------
     BundleError
@@ -38,14 +43,15 @@ class OnnxFrameModel:
                 f"streaming graph {[*self._model.inputs]} -> {self._model.outputs}: "
                 f"expected {[*FRAME_INPUTS]} -> {[*FRAME_OUTPUTS]}"
             )
-        self._shapes = [
-            [size for size in self._model.inputs[name] if isinstance(size, int)]
-            for name in FRAME_INPUTS[1:]
-        ]
+        shapes = [[*self._model.inputs[name]] for name in FRAME_INPUTS]
+        self._shapes = [[size for size in shape if isinstance(size, int)] for shape in shapes]
+        if any(len(shape) != 3 for shape in self._shapes):
+            raise BundleError(f"streaming graph with inputs of shapes {shapes}: expected [., ., .]")
+        _, self.block, self.features = self._shapes[0]
 
     def initial_state(self) -> State:
         """Give the state at the start of a signal."""
-        return tuple(np.zeros(shape, dtype=np.float32) for shape in self._shapes)
+        return tuple(np.zeros(shape, dtype=np.float32) for shape in self._shapes[1:])
 
     def step(
         self, frames: Frames, state: State
