@@ -186,7 +186,8 @@ def coloured_noise(
     """Gaussian noise whose power falls as frequency to the power of `colour`, of unit power."""
     hz = np.maximum(_bins(length, sample_rate), 50.0)
     noise = _filtered(rng.standard_normal(length).astype(np.float32), hz ** (-colour / 2.0))
-    return noise / np.float32(max(float(np.sqrt(np.mean(noise**2))), 1e-12))
+    power = max(float(np.mean(noise**2)), 1e-24)
+    return np.asarray(noise / np.sqrt(power), dtype=np.float32)
 
 
 def add_noise(samples: Samples, noise: Samples, snr_db: float) -> Samples:

@@ -95,7 +95,7 @@ def frame_targets(
     labels : bool
         False where nobody knows which spans end a turn.
     """
-    time: NDArray[np.float64] = (np.arange(frames) + 1) * FRAME_S * speed
+    time = np.arange(1, frames + 1, dtype=np.float64) * (FRAME_S * speed)
     nothing = np.full(frames, np.nan, dtype=np.float32)
     label, outlook, taught = nothing.copy(), nothing.copy(), nothing.copy()
     weight, speech = np.zeros(frames, dtype=np.float32), np.ones(frames, dtype=np.float32)

@@ -131,7 +131,7 @@ def fit_head(
             head.net(inputs)[:, 0], wanted, weight=share, reduction="sum"
         )
         total = loss + 0.5 * l2 * (weight**2).sum()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         return total
 
     optimiser.step(objective)  # type: ignore[no-untyped-call]

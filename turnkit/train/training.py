@@ -16,8 +16,8 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.warnings import PossibleUserWarning
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from turnkit import __version__
@@ -35,7 +35,7 @@ from turnkit.train.batches import LengthBatches
 from turnkit.train.callbacks import AtomicCheckpoints, KeepState, ReplayValidation, StepRandomness
 from turnkit.train.datasets import (
     FrameDataset,
-    TensorBatch,
+    Item,
     VectorDataset,
     collate_frames,
     collate_vectors,
@@ -102,7 +102,7 @@ class TrainingData(lightning.LightningDataModule):
         self._dataset = dataset
         self._recipe = recipe
 
-    def train_dataloader(self) -> StatefulDataLoader[TensorBatch]:
+    def train_dataloader(self) -> StatefulDataLoader[Item]:
         """Loader of this rank's share."""
         assert self.trainer is not None
         sampler = LengthBatches(
