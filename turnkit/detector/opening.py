@@ -247,7 +247,8 @@ def _open_run(folder: Path, sample_rate: int, policy: Policy | None) -> Semantic
 
     run = load_run_model(folder)
     facts, module = run.description, run.module
-    chosen = policy or run.policies.get("FC@300") or Policy()
+    fitted = {name: Policy(**values) for name, values in run.policies.items()}
+    chosen = policy or fitted.get("FC@300") or Policy()
     gate = Gate(**facts["gate"])
     if isinstance(module, StreamingNetwork):
         model, features = TorchFrameModel(module), FeatureConfig(**facts["features"])
@@ -261,5 +262,5 @@ def _open_run(folder: Path, sample_rate: int, policy: Policy | None) -> Semantic
     else:
         raise RunError(f"{folder}: a {type(module).__name__} is no detector")
     detector.name = facts.get("name", facts["kind"])
-    detector.describe(facts, run.policies)
+    detector.describe(facts, fitted)
     return detector

@@ -49,7 +49,7 @@ def _policy(run: RunModel, point: str) -> Policy:
         return Policy()
     if point not in run.policies:
         raise ConfigError(f"policy {point!r}: expected one of {', '.join(run.policies)}")
-    return run.policies[point]
+    return Policy(**run.policies[point])
 
 
 def _checked_head(head: EncoderHead) -> bytes:
@@ -126,7 +126,7 @@ def export_run(
         "name": name,
         **{key: facts[key] for key in taken if key in facts},
         "policy": _policy(run, point).as_dict(),
-        "policies": {key: policy.as_dict() for key, policy in run.policies.items()},
+        "policies": run.policies,
         "precision": precision,
     }
     write_bundle(out, manifest, files)

@@ -14,8 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from turnkit.detector.policy import Policy
-from turnkit.errors import ConfigError, RunError
+from turnkit.errors import RunError
 from turnkit.files import atomic_path
 from turnkit.model.acoustic import EncoderHead, HeadConfig, StreamingConfig, StreamingNetwork
 
@@ -43,13 +42,13 @@ class RunModel:
         a head, ``encoder`` (``sha256``) and ``times_s``. Beside these whatever training recorded.
     module : nn.Module
         In evaluation mode.
-    policies : dict of str to Policy
-        By operating point; empty before policies were fitted.
+    policies : dict of str to dict
+        Arguments of a policy by operating point; empty before policies were fitted.
     """
 
     description: dict[str, Any]
     module: nn.Module
-    policies: dict[str, Policy]
+    policies: dict[str, dict[str, float]]
 
 
 def _build(description: Mapping[str, Any]) -> nn.Module:
@@ -83,8 +82,8 @@ def save_run_model(folder: Path, description: Mapping[str, Any], module: nn.Modu
         raise RunError(f"{folder}: the model could not be written ({error})") from error
 
 
-def save_policies(folder: Path, policies: Mapping[str, Policy]) -> None:
-    """Write the frozen policies of a run, by operating point.
+def save_policies(folder: Path, policies: Mapping[str, Mapping[str, float]]) -> None:
+    """Write the arguments of a run's frozen policies, by operating point.
 
     Raises
     ------
@@ -93,24 +92,9 @@ def save_policies(folder: Path, policies: Mapping[str, Policy]) -> None:
     """
     try:
         with atomic_path(folder / POLICIES_FILE) as path:
-            content = {name: policy.as_dict() for name, policy in policies.items()}
-            path.write_text(json.dumps(content, indent=2) + "\n")
+            path.write_text(json.dumps(policies, indent=2) + "\n")
     except OSError as error:
         raise RunError(f"{folder}: the policies could not be written ({error})") from error
-
-
-def read_policies(content: Mapping[str, Any], where: str) -> dict[str, Policy]:
-    """Policies from their JSON form.
-
-    Raises
-    ------
-    RunError
-        If one of them is no policy.
-    """
-    try:
-        return {name: Policy(**values) for name, values in content.items()}
-    except (TypeError, ConfigError) as error:
-        raise RunError(f"{where}: {error}") from error
 
 
 def load_run_model(folder: Path) -> RunModel:
@@ -138,4 +122,4 @@ def load_run_model(folder: Path) -> RunModel:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise RunError(f"{folder}: cannot be read as a training run ({error})") from error
-    return RunModel(description, module.eval(), read_policies(fitted, str(folder / POLICIES_FILE)))
+    return RunModel(description, module.eval(), fitted)
