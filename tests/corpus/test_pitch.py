@@ -13,7 +13,8 @@ FRAME_S = 0.005
 
 def harmonics(hertz: NDArray[np.float64], numbers: range) -> NDArray[np.float64]:
     phase = 2 * np.pi * np.cumsum(hertz) / RATE
-    return np.sum([np.cos(n * phase + n) / n for n in numbers], axis=0)
+    tone: NDArray[np.float64] = np.sum([np.cos(n * phase + n) / n for n in numbers], axis=0)
+    return tone
 
 
 def inner(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import librosa
 import numpy as np
@@ -18,7 +19,13 @@ from turnkit.stages.tts.piper import PiperTts, Span, Speech
 
 RATE = 16_000
 PLAIN = PseudoSpeaker("synthetic-test-000", 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, -24.0, 30.0, 1.0)
-PYIN = {"fmin": 50, "fmax": 300, "sr": RATE, "hop_length": 80, "frame_length": 1_024}
+PITCH: dict[str, Any] = {
+    "fmin": 50,
+    "fmax": 300,
+    "sr": RATE,
+    "hop_length": 80,
+    "frame_length": 1_024,
+}
 LEVEL = Contour(movement_st=0.0, stretch=1.0, drop_db=0.0)
 
 
@@ -37,7 +44,7 @@ def shaped(speaker: PseudoSpeaker = PLAIN, contour: Contour = LEVEL) -> Shaped:
 @cache
 def pitch(speaker: PseudoSpeaker = PLAIN, contour: Contour = LEVEL) -> NDArray[np.float64]:
     """Semitones in the frames, of 5 ms, in which librosa hears a voice."""
-    hertz, voiced, _ = librosa.pyin(shaped(speaker, contour).samples, **PYIN)
+    hertz, voiced, _ = librosa.pyin(shaped(speaker, contour).samples, **PITCH)
     return np.asarray(12 * np.log2(hertz[voiced]))
 
 
@@ -45,7 +52,7 @@ def final_movement(contour: Contour) -> float:
     """Semitones from the start of the last vowel to two thirds of it."""
     start, end = tail_of(spoken()[0].phones, len(spoken()[1]) / RATE)
     high = replace(PLAIN, pitch=1.8)  # short periods, so that a glide is steady in each
-    hertz = librosa.yin(shaped(high, contour).samples, **PYIN)
+    hertz = librosa.yin(shaped(high, contour).samples, **PITCH)
     first, late = (int(t / 0.005) for t in (start + 0.02, start + 0.67 * (end - start)))
     ratio = np.median(hertz[late : late + 8]) / np.median(hertz[first : first + 8])
     return float(12 * np.log2(ratio))

@@ -35,7 +35,7 @@ from turnkit.stages.tts.voice import default_voice
 SYNTHETIC = "synthetic"
 """What every row id and speaker begins with, and what tables call this corpus."""
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raise it whenever the rows would come out otherwise: it is part of the cache's address."""
 
 _SPLITS: tuple[Split, ...] = ("train", "test")
@@ -257,7 +257,8 @@ def _join(folder: Path, split: Split, spec: EmbeddedSpec) -> None:
     rows = [row for shard in shards for row in pq.read_table(shard).to_pylist()]
     with atomic_path(folder / f"{split}.parquet") as aside:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), aside, row_group_size=16)
-    for shard in shards:
+    # half-written files of processes that were killed as well: nobody else is at work here
+    for shard in (folder / "shards").glob(f"*{split}-*.parquet"):
         shard.unlink(missing_ok=True)
 
 
