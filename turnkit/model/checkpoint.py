@@ -29,6 +29,12 @@ ENCODER_HEAD = "encoder-head"
 KINDS = (STREAMING, ENCODER_HEAD)
 """Kinds of model."""
 
+_NEEDED = {
+    STREAMING: ("model", "inputs", "gate", "features", "block"),
+    ENCODER_HEAD: ("model", "inputs", "gate", "encoder", "times_s"),
+}
+"""What ``model.json`` must hold beside the kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunModel:
@@ -52,12 +58,16 @@ class RunModel:
 
 
 def _build(description: Mapping[str, Any]) -> nn.Module:
-    kind, shape, inputs = description["kind"], description["model"], int(description["inputs"])
+    kind = description["kind"]
+    if kind not in KINDS:
+        raise ValueError(f"{MODEL_FILE}: kind {kind!r}: expected one of {', '.join(KINDS)}")
+    for key in _NEEDED[kind]:
+        if key not in description:
+            raise ValueError(f"{MODEL_FILE}: {key!r} is missing")
+    shape, inputs = description["model"], int(description["inputs"])
     if kind == STREAMING:
         return StreamingNetwork(StreamingConfig(**shape), inputs)
-    if kind == ENCODER_HEAD:
-        return EncoderHead(HeadConfig(**shape), inputs)
-    raise RunError(f"{MODEL_FILE}: kind {kind!r}: expected one of {', '.join(KINDS)}")
+    return EncoderHead(HeadConfig(**shape), inputs)
 
 
 def save_run_model(folder: Path, description: Mapping[str, Any], module: nn.Module) -> None:
@@ -74,10 +84,13 @@ def save_run_model(folder: Path, description: Mapping[str, Any], module: nn.Modu
         name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()
     }
     try:
-        with atomic_path(folder / WEIGHTS_FILE) as path:
-            save_file(tensors, path)
-        with atomic_path(folder / MODEL_FILE) as path:
-            path.write_text(json.dumps(dict(description), indent=2) + "\n")
+        # Both lie on the disk before either gets its name.
+        with (
+            atomic_path(folder / WEIGHTS_FILE) as weights,
+            atomic_path(folder / MODEL_FILE) as model,
+        ):
+            save_file(tensors, weights)
+            model.write_text(json.dumps(dict(description), indent=2) + "\n")
     except Exception as error:  # safetensors wraps a full disk in its own exception
         raise RunError(f"{folder}: the model could not be written ({error})") from error
 
@@ -108,18 +121,20 @@ def load_run_model(folder: Path) -> RunModel:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    unreadable = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
     try:
         description = json.loads((folder / MODEL_FILE).read_text())
         module = _build(description)
         module.load_state_dict(load_file(folder / WEIGHTS_FILE))
         policies = folder / POLICIES_FILE
-        fitted = json.loads(policies.read_text()) if policies.is_file() else {}
+        content = json.loads(policies.read_text()) if policies.is_file() else {}
+        fitted = {name: dict(values) for name, values in content.items()}
     except FileNotFoundError as error:
-        name = Path(error.filename or "").name
+        missing = WEIGHTS_FILE if (folder / MODEL_FILE).exists() else MODEL_FILE
         raise RunError(
-            f"{folder}: no {name}: expected a finished training run; "
+            f"{folder}: no {missing}: expected a finished training run; "
             "`turnkit train --resume` finishes one"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (*unreadable, SafetensorError) as error:
         raise RunError(f"{folder}: cannot be read as a training run ({error})") from error
     return RunModel(description, module.eval(), fitted)
