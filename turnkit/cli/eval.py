@@ -48,8 +48,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--fit-on",
         metavar="CORPUS",
-        help="rows of other speakers on which each detector's policies are chosen "
-        "(default split: train)",
+        help="rows of other speakers on which each detector's policies are chosen; speakers "
+        "that trained the weights of any of them are left out (default split: train)",
     )
     parser.add_argument(
         "--out",

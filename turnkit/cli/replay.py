@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from turnkit.audio import Samples
     from turnkit.cli.main import Subparsers
+    from turnkit.detector.base import StreamingDetector
     from turnkit.detector.policy import Policy
     from turnkit.detector.protocol import TurnEvent
 
@@ -90,5 +94,25 @@ def run(args: argparse.Namespace) -> int:
         ended = sum(event.kind is EventKind.TURN_ENDED for event in events)
         print(f"{ended} turn{'' if ended == 1 else 's'} ended")
     if args.plot is not None:
-        _draw(args.plot, samples, rate, detector.trace, events, detector.policy)
+        _draw(args, samples, detector, events)
     return 0
+
+
+def _draw(
+    args: argparse.Namespace,
+    samples: Samples,
+    detector: StreamingDetector,
+    events: Sequence[TurnEvent],
+) -> None:
+    """Waveform, running score and decisions, into a picture."""
+    from turnkit.corpus.schema import Turn
+    from turnkit.files import atomic_path
+    from turnkit.plot import plot_turn
+
+    # A recording has no annotated spans: everything drawn is the detector's own view.
+    turn = Turn(args.audio.stem, "", None, samples, detector.sample_rate, ())
+    title = f"{detector.name}: {args.audio.name}"
+    figure = plot_turn(turn, detector.trace, events, detector.policy, title)
+    with atomic_path(args.plot) as path:
+        figure.savefig(path, dpi=150)
+    print(args.plot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from turnkit.corpus.reader import Corpus
 from turnkit.detector.protocol import TurnDetector
@@ -47,6 +48,31 @@ def check_policy_speakers(detector: TurnDetector, corpus: Corpus) -> None:
         If a speaker is in both; the message names them.
     """
     _check(detector, "policy_speakers", "has policies fitted on", corpus)
+
+
+def outside_training(corpus: Corpus, detectors: Iterable[TurnDetector]) -> Corpus:
+    """Rows of a corpus whose speakers trained the weights of none of the detectors.
+
+    So one corpus can hold training speakers and others: policies of all detectors are
+    then chosen on the same rows, those of the others.
+
+    Raises
+    ------
+    CorpusError
+        If there are none.
+    """
+    known = {key for one in detectors for key in getattr(one, "training_speakers", ())}
+    keep = [
+        index
+        for index, label in enumerate(corpus.labels)
+        if label is None or speaker_hash(label) not in known
+    ]
+    if not keep:
+        raise CorpusError(
+            f"{corpus.name}: every speaker trained the weights of one of the detectors; "
+            "expected rows of others to choose policies on"
+        )
+    return corpus if len(keep) == len(corpus) else corpus.subset(keep)
 
 
 def _check(detector: TurnDetector, attribute: str, what: str, corpus: Corpus) -> None:

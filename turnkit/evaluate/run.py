@@ -16,7 +16,11 @@ from turnkit.errors import ConfigError
 from turnkit.evaluate.claims import check_claims, compare
 from turnkit.evaluate.crew import Bench, Crew, Job, Measured, Opener
 from turnkit.evaluate.fitting import FittedPolicy, fit_policies
-from turnkit.evaluate.leakage import check_policy_speakers, check_training_speakers
+from turnkit.evaluate.leakage import (
+    check_policy_speakers,
+    check_training_speakers,
+    outside_training,
+)
 from turnkit.evaluate.machine import Machine, StealClock
 from turnkit.evaluate.results import (
     CorpusFacts,
@@ -80,7 +84,8 @@ def evaluate(
     detectors : sequence of str
         Specs for `open_detector`; the first is the one that others are compared with.
     fit_on : Corpus, optional
-        Rows of other speakers on which policies are chosen.
+        Rows of other speakers on which policies are chosen; those of speakers that
+        trained the weights of any of the detectors are left out.
     workers : int
         Processes. With more than one, a script needs ``if __name__ == "__main__"``.
     seed, resamples : int
@@ -110,7 +115,14 @@ def evaluate(
         raise ConfigError(f"resamples {resamples!r}: expected 1 or more")
     if fit_on is not None:
         check_leakage(fit_on, corpus)
-    steal = StealClock()
+    steal, bench = StealClock(), Bench(opener)
+    opened = [bench.detector(spec, corpus[0].sample_rate) for spec in detectors]
+    if fit_on is not None:
+        fit_on = outside_training(fit_on, opened)
+    for detector in opened:
+        check_training_speakers(detector, corpus)
+        if fit_on is None:
+            check_policy_speakers(detector, corpus)
     speakers = tuple(sorted(set(corpus.speakers)))
     plan = _Plan(
         corpus,
@@ -120,9 +132,6 @@ def evaluate(
         transcript_lag_s,
         progress or (lambda *_: None),
     )
-    bench = Bench(opener)
-    for spec in detectors:
-        _check_speakers(bench.detector(spec, corpus[0].sample_rate), corpus, fit_on)
     measured = []
     for spec in detectors:
         # New processes for each detector, so that its memory is its own.
@@ -189,14 +198,6 @@ def _measure(crew: Crew, plan: _Plan, spec: str) -> tuple[DetectorResult, tuple[
         peak_mb=max(one.peak_mb for one in measured),
     )
     return result, fit_traces
-
-
-def _check_speakers(detector: TurnDetector, corpus: Corpus, fit_on: Corpus | None) -> None:
-    check_training_speakers(detector, corpus)
-    if fit_on is None:
-        check_policy_speakers(detector, corpus)
-    else:
-        check_training_speakers(detector, fit_on)
 
 
 def _policies(

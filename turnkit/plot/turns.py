@@ -118,7 +118,8 @@ def _name_spans(axes: Axes, turn: Turn) -> None:
 
 def _decision(wave: Axes, score: Axes, event: TurnEvent, turn: Turn) -> None:
     at = event.at / turn.sample_rate
-    colour = CUT if at < turn.end.start else END
+    # Without annotated spans nobody can say whether a decision came too early.
+    colour = CUT if turn.spans and at < turn.end.start else END
     for axes in (wave, score):
         axes.axvline(at, color=colour, linewidth=1.6)
     wave.annotate(
