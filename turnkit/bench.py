@@ -7,6 +7,7 @@ falls on all of them.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import time
@@ -40,7 +41,8 @@ class Cost:
     ms_per_second_p50, ms_per_second_p99 : float
         The same over single seconds of audio.
     decision_ms_p50, decision_ms_p99 : float
-        CPU milliseconds of a push in which a pause was scored or a turn ended.
+        CPU milliseconds of a push in which a pause was scored or a turn ended; NaN where
+        there was none.
     decisions : int
         Number of those.
     seconds : float
@@ -63,8 +65,11 @@ class Cost:
     peak_mb: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON, which has no NaN: None instead."""
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +118,10 @@ def _file_size(spec: str) -> int | None:
     if spec.startswith("smart-turn"):
         path = locate(SMART_TURN)
         return path.stat().st_size if path else None
-    path = shipped_path(spec) if spec in SHIPPED else Path(spec)
+    path = shipped_path(spec) if spec in SHIPPED else Path(spec).expanduser()
     if path.is_dir():
-        return sum(file.stat().st_size for file in path.glob("*.safetensors"))
+        parts = (*path.glob("*.safetensors"), *path.glob("*.onnx"))
+        return sum(file.stat().st_size for file in parts)
     return path.stat().st_size
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ def run(args: argparse.Namespace) -> int:
     machine = Machine.read()
     if args.json:
         rows = [cost.as_dict() for cost in costs]
-        print(json.dumps({"machine": machine, "corpus": corpus.name, "rate": rate, "costs": rows}))
+        found = {"machine": asdict(machine), "corpus": corpus.name, "rate": rate, "costs": rows}
+        print(json.dumps(found, allow_nan=False))
         return 0
-    print(f"machine: {machine}")
+    print(f"machine: {machine.cpu}, {machine.cores} cores, {machine.system}")
     print(
         f"corpus: {corpus.name}{' (synthetic)' if corpus.synthetic else ''}, {rate} Hz, "
         f"{len(audio) / rate:.0f} s x {args.rounds} rounds, one thread, pushes of 20 ms"

@@ -24,7 +24,6 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--name", help="as tables print it (default: the run's)")
     parser.add_argument(
         "--policy",
-        default="FC@300",
         metavar="POINT",
         help="operating point whose fitted policy it starts with (default: FC@300)",
     )

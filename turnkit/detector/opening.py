@@ -160,8 +160,8 @@ def open_detector(
 
 
 def _open_vad(spec: str, rest: str, sample_rate: int, policy: Policy | None) -> StreamingDetector:
-    vad, _, delay = ("silero", "", rest) if rest.isdigit() else rest.partition(":")
-    if delay and not delay.isdigit():
+    vad, _, delay = ("silero", "", rest) if rest.isdecimal() else rest.partition(":")
+    if delay and not delay.isdecimal():
         raise ConfigError(f"detector {spec!r}: delay {delay!r}: expected milliseconds")
     chosen = policy or (Policy.timeout_only(int(delay) / 1000) if delay else None)
     detector = vad_timeout(vad, sample_rate, chosen)
@@ -193,13 +193,15 @@ def open_bundle(
         kind, gate = manifest["kind"], Gate(**manifest["gate"])
         own, fitted = _read_policies(manifest)
         if kind == "streaming":
+            model, features = OnnxFrameModel(files[MODEL]), FeatureConfig(**manifest["features"])
+            block, width = manifest["block"], features.width
+            if (block, width) != (model.block, model.features):
+                raise BundleError(
+                    f"bundle manifest does not fit: blocks of {block} frames with {width} columns; "
+                    f"its graph takes {model.block} with {model.features}"
+                )
             detector = streaming_detector(
-                OnnxFrameModel(files[MODEL]),
-                FeatureConfig(**manifest["features"]),
-                gate,
-                policy or own,
-                sample_rate,
-                block=manifest["block"],
+                model, features, gate, policy or own, sample_rate, block=block
             )
         elif kind == "encoder-head":
             detector = encoder_detector(
@@ -213,7 +215,9 @@ def open_bundle(
             )
         else:
             raise BundleError(f"bundle of kind {kind!r}: this turnkit does not know it")
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
+        raise BundleError(f"bundle manifest does not fit: {error} is missing") from error
+    except (TypeError, AttributeError, ConfigError) as error:
         raise BundleError(f"bundle manifest does not fit: {error}") from error
     detector.name = manifest.get("name", kind)
     detector.describe(manifest, fitted)
@@ -247,20 +251,25 @@ def _open_run(folder: Path, sample_rate: int, policy: Policy | None) -> Semantic
 
     run = load_run_model(folder)
     facts, module = run.description, run.module
-    fitted = {name: Policy(**values) for name, values in run.policies.items()}
-    chosen = policy or fitted.get("FC@300") or Policy()
-    gate = Gate(**facts["gate"])
-    if isinstance(module, StreamingNetwork):
-        model, features = TorchFrameModel(module), FeatureConfig(**facts["features"])
-        block = facts["block"]
-        detector = streaming_detector(model, features, gate, chosen, sample_rate, block=block)
-    elif isinstance(module, EncoderHead):
-        model_bytes = (folder / ENCODER_FILE).read_bytes()
-        encoder = _checked_encoder(model_bytes, facts["encoder"]["sha256"])
-        head, times_s = TorchHead(module), facts["times_s"]
-        detector = encoder_detector(encoder, head, times_s, gate, chosen, sample_rate)
-    else:
-        raise RunError(f"{folder}: a {type(module).__name__} is no detector")
+    try:
+        fitted = {name: Policy(**values) for name, values in run.policies.items()}
+        chosen = policy or fitted.get("FC@300") or Policy()
+        gate = Gate(**facts["gate"])
+        if isinstance(module, StreamingNetwork):
+            model, features = TorchFrameModel(module), FeatureConfig(**facts["features"])
+            block = facts["block"]
+            detector = streaming_detector(model, features, gate, chosen, sample_rate, block=block)
+        elif isinstance(module, EncoderHead):
+            model_bytes = (folder / ENCODER_FILE).read_bytes()
+            encoder = _checked_encoder(model_bytes, facts["encoder"]["sha256"])
+            head, times_s = TorchHead(module), facts["times_s"]
+            detector = encoder_detector(encoder, head, times_s, gate, chosen, sample_rate)
+        else:
+            raise RunError(f"{folder}: a {type(module).__name__} is no detector")
+    except FileNotFoundError as error:
+        raise RunError(f"{folder}: no {ENCODER_FILE}: a head needs its encoder") from error
+    except (KeyError, TypeError, ConfigError) as error:
+        raise RunError(f"{folder}: cannot be used: {error}") from error
     detector.name = facts.get("name", facts["kind"])
     detector.describe(facts, fitted)
     return detector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from turnkit.model.checkpoint import ENCODER_FILE, RunModel, load_run_model
 from turnkit.model.onnx_models import OnnxHead
 from turnkit.model.torch_models import TorchHead
 from turnkit.vad import silero_path
+
+DEFAULT_POINT = "FC@300"
+"""Operating point whose policy a bundle starts with unless another is asked for."""
 
 _FACTS = ("kind", "gate", "training_speakers", "policy_speakers", "training")
 _STREAMING_FACTS = ("features", "block", "model")
@@ -44,12 +48,24 @@ class Exported:
     precision: dict[str, Any] | None
 
 
-def _policy(run: RunModel, point: str) -> Policy:
-    if not run.policies:
+def _policy(run: RunModel, point: str | None) -> Policy:
+    if point is None and not run.policies:
         return Policy()
+    point = point or DEFAULT_POINT
     if point not in run.policies:
-        raise ConfigError(f"policy {point!r}: expected one of {', '.join(run.policies)}")
+        known = ", ".join(run.policies) or "none: no policies were fitted for this run"
+        raise ConfigError(f"policy {point!r}: expected one of {known}")
     return Policy(**run.policies[point])
+
+
+def _encoder(folder: Path, facts: Mapping[str, Any]) -> bytes:
+    try:
+        encoder = (folder / ENCODER_FILE).read_bytes()
+    except OSError as error:
+        raise RunError(f"{folder / ENCODER_FILE}: {error.strerror}: a head needs it") from error
+    if hashlib.sha256(encoder).hexdigest() != facts["encoder"]["sha256"]:
+        raise RunError(f"{folder / ENCODER_FILE}: not the encoder that the head was trained on")
+    return encoder
 
 
 def _checked_head(head: EncoderHead) -> bytes:
@@ -68,7 +84,7 @@ def export_run(
     out: Path,
     *,
     name: str | None = None,
-    point: str = "FC@300",
+    point: str | None = None,
     thin: bool = False,
     results: Sequence[Mapping[str, Any]] = (),
     notes: str = "",
@@ -83,8 +99,9 @@ def export_run(
         The bundle to be.
     name : str, optional
         As tables print it; that of the run by default.
-    point : str
-        Operating point whose fitted policy becomes the bundle's own.
+    point : str, optional
+        Operating point whose fitted policy becomes the bundle's own; by default
+        `DEFAULT_POINT`, or the default policy where none was fitted.
     thin : bool
         Leave an encoder out; it is then looked for on the machine that runs the bundle.
     results : sequence of mapping
@@ -117,7 +134,7 @@ def export_run(
     elif isinstance(module, EncoderHead):
         files[MODEL], files[VAD] = _checked_head(module), silero_path().read_bytes()
         if not thin:
-            files[ENCODER] = (folder / ENCODER_FILE).read_bytes()
+            files[ENCODER] = _encoder(folder, facts)
         taken = _FACTS + _HEAD_FACTS
     else:
         raise RunError(f"{folder}: a {type(module).__name__} cannot be exported")

@@ -70,10 +70,21 @@ class OnnxHead:
     Parameters
     ----------
     model : bytes
+
+    Raises
+    ------
+    BundleError
+        If the graph has other inputs or outputs.
     """
 
     def __init__(self, model: bytes) -> None:
         self._model = OnnxModel(model)
+        found = [*self._model.inputs], self._model.outputs
+        if found != ([HEAD_INPUT], [HEAD_OUTPUT]):
+            raise BundleError(
+                f"graph of a head {found[0]} -> {found[1]}: "
+                f"expected {[HEAD_INPUT]} -> {[HEAD_OUTPUT]}"
+            )
 
     def probability(self, vector: NDArray[np.float32]) -> float:
         """End-of-turn probability of one vector."""
