@@ -58,10 +58,17 @@ class TrainedModule(lightning.LightningModule):
     Parameters
     ----------
     optimiser : OptimiserSettings
+
+    Attributes
+    ----------
+    steps : int
+        Of the optimiser, over the whole of training; set before it begins. (Lightning's
+        own estimate opens the data loader, which then forgets where to go on.)
     """
 
     def __init__(self, optimiser: OptimiserSettings) -> None:
         super().__init__()
+        self.steps = 0
         self._optimiser = optimiser
 
     @property
@@ -70,12 +77,12 @@ class TrainedModule(lightning.LightningModule):
         raise NotImplementedError
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; the learning rate follows the steps that the trainer expects."""
+        """AdamW; the learning rate follows the steps that are to come in all."""
         settings = self._optimiser
         optimiser = torch.optim.AdamW(
             self.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = self.steps or 1
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(steps, settings.warmup))
         return {
             "optimizer": optimiser,

@@ -102,16 +102,20 @@ class TrainingData(lightning.LightningDataModule):
         self._dataset = dataset
         self._recipe = recipe
 
-    def train_dataloader(self) -> StatefulDataLoader[Item]:
-        """Loader of this rank's share."""
-        assert self.trainer is not None
-        sampler = LengthBatches(
+    def batches(self, trainer: lightning.Trainer) -> LengthBatches:
+        """Batches of this rank's share."""
+        return LengthBatches(
             self._dataset.lengths,
             self._recipe.optimiser.batch_size,
             self._recipe.seed,
-            self.trainer.global_rank,
-            self.trainer.world_size,
+            trainer.global_rank,
+            trainer.world_size,
         )
+
+    def train_dataloader(self) -> StatefulDataLoader[Item]:
+        """Loader of this rank's share."""
+        assert self.trainer is not None
+        sampler = self.batches(self.trainer)
         frames = isinstance(self._dataset, FrameDataset)
         return StatefulDataLoader(
             self._dataset,
@@ -225,9 +229,19 @@ def _fit(
     trainer: lightning.Trainer, prepared: Prepared, recipe: Recipe, checkpoint: Path | None
 ) -> None:
     data = TrainingData(prepared.dataset, recipe)
+    prepared.module.steps = _all_steps(trainer, len(data.batches(trainer)))
     found = checkpoint if checkpoint is not None and checkpoint.is_file() else None
     with _quiet(), _own_interrupts(trainer):
         trainer.fit(prepared.module, datamodule=data, ckpt_path=found, weights_only=True)
+
+
+def _all_steps(trainer: lightning.Trainer, batches: int) -> int:
+    """Count the optimiser's steps over the whole of training."""
+    limit = trainer.limit_train_batches
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    steps = -(-batches // trainer.accumulate_grad_batches) * max(trainer.max_epochs or 0, 0)
+    bounds = [bound for bound in (steps, trainer.max_steps) if bound > 0]
+    return min(bounds, default=1)
 
 
 @contextmanager
