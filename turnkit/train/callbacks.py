@@ -157,7 +157,7 @@ class KeepState(Checkpoint):
 
     def _save(self, trainer: lightning.Trainer) -> None:
         self._saved_at = trainer.global_step
-        trainer.save_checkpoint(self._path)
+        trainer.save_checkpoint(self._path, weights_only=False)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 import shutil
 import signal
 import time
@@ -116,6 +117,9 @@ class TrainingData(lightning.LightningDataModule):
         """Loader of this rank's share."""
         assert self.trainer is not None
         sampler = self.batches(self.trainer)
+        # Lightning restores no loader that stood at the end of an epoch, and opens this
+        # one before it says which epoch is next.
+        sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
         frames = isinstance(self._dataset, FrameDataset)
         return StatefulDataLoader(
             self._dataset,
@@ -178,16 +182,17 @@ def train(
         recipe.validation.patience,
         save_best,
     )
-    trainer = lightning.Trainer(
-        **options,
-        callbacks=[StepRandomness(recipe.seed), validation, keep],
-        logger=_logger(recipe, folder),
-        plugins=[AtomicCheckpoints()],
-        default_root_dir=folder,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-    )
-    _fit(trainer, prepared, recipe, folder / CHECKPOINT if resume else None)
+    with _quiet():
+        trainer = lightning.Trainer(
+            **options,
+            callbacks=[StepRandomness(recipe.seed), validation, keep],
+            logger=_logger(recipe, folder),
+            plugins=[AtomicCheckpoints()],
+            default_root_dir=folder,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+        )
+        _fit(trainer, prepared, recipe, folder / CHECKPOINT if resume else None)
     if not trainer.is_global_zero:
         return None
     figures = {
@@ -231,7 +236,7 @@ def _fit(
     data = TrainingData(prepared.dataset, recipe)
     prepared.module.steps = _all_steps(trainer, len(data.batches(trainer)))
     found = checkpoint if checkpoint is not None and checkpoint.is_file() else None
-    with _quiet(), _own_interrupts(trainer):
+    with _own_interrupts(trainer):
         trainer.fit(prepared.module, datamodule=data, ckpt_path=found, weights_only=True)
 
 
@@ -246,10 +251,18 @@ def _all_steps(trainer: lightning.Trainer, batches: int) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without advice on the number of workers and the like."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PossibleUserWarning)
-        yield
+    """Without advice on workers, products and what torchdata asks of torch."""
+    log = logging.getLogger("lightning.pytorch")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PossibleUserWarning)
+            warnings.filterwarnings("ignore", message="'set_vital' is deprecated")
+            warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 @contextmanager
