@@ -17,7 +17,7 @@ from turnkit.export.graphs import head_graph, streaming_graph
 from turnkit.export.precision import TOLERANCE, choose_precision
 from turnkit.model.acoustic import EncoderHead, StreamingNetwork
 from turnkit.model.bundle import CARD, ENCODER, MODEL, VAD, write_bundle
-from turnkit.model.checkpoint import ENCODER_FILE, RunModel, load_run_model
+from turnkit.model.checkpoint import ENCODER_FILE, POLICIES_FILE, RunModel, load_run_model
 from turnkit.model.onnx_models import OnnxHead
 from turnkit.model.torch_models import TorchHead
 from turnkit.vad import silero_path
@@ -48,14 +48,21 @@ class Exported:
     precision: dict[str, Any] | None
 
 
-def _policy(run: RunModel, point: str | None) -> Policy:
-    if point is None and not run.policies:
+def _fitted(folder: Path, run: RunModel) -> dict[str, Policy]:
+    try:
+        return {name: Policy(**values) for name, values in run.policies.items()}
+    except (TypeError, ConfigError) as error:
+        raise RunError(f"{folder / POLICIES_FILE}: {error}") from error
+
+
+def _policy(fitted: Mapping[str, Policy], point: str | None) -> Policy:
+    if point is None and not fitted:
         return Policy()
     point = point or DEFAULT_POINT
-    if point not in run.policies:
-        known = ", ".join(run.policies) or "none: no policies were fitted for this run"
+    if point not in fitted:
+        known = ", ".join(fitted) or "none: no policies were fitted for this run"
         raise ConfigError(f"policy {point!r}: expected one of {known}")
-    return Policy(**run.policies[point])
+    return fitted[point]
 
 
 def _encoder(folder: Path, facts: Mapping[str, Any]) -> bytes:
@@ -125,6 +132,8 @@ def export_run(
     run = load_run_model(folder)
     facts, module = run.description, run.module
     name = name or str(facts.get("name", facts["kind"]))
+    fitted = _fitted(folder, run)
+    policy = _policy(fitted, point)
     files: dict[str, bytes] = {}
     precision = None
     if isinstance(module, StreamingNetwork):
@@ -132,9 +141,9 @@ def export_run(
         files[MODEL], precision = choose_precision(module, graph, facts["block"])
         taken = _FACTS + _STREAMING_FACTS
     elif isinstance(module, EncoderHead):
-        files[MODEL], files[VAD] = _checked_head(module), silero_path().read_bytes()
         if not thin:
             files[ENCODER] = _encoder(folder, facts)
+        files[MODEL], files[VAD] = _checked_head(module), silero_path().read_bytes()
         taken = _FACTS + _HEAD_FACTS
     else:
         raise RunError(f"{folder}: a {type(module).__name__} cannot be exported")
@@ -142,8 +151,8 @@ def export_run(
     manifest = {
         "name": name,
         **{key: facts[key] for key in taken if key in facts},
-        "policy": _policy(run, point).as_dict(),
-        "policies": run.policies,
+        "policy": policy.as_dict(),
+        "policies": {key: value.as_dict() for key, value in fitted.items()},
         "precision": precision,
     }
     write_bundle(out, manifest, files)
