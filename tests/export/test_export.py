@@ -414,10 +414,10 @@ class TestCard:
             assert "Weights trained on 2 speakers; policies fitted on 1 others." in card
             assert "Data: made up." in card
             assert "phone_turns, frozen policy:" in card
-            row = next(line for line in card.splitlines() if line.startswith("| runs/x |"))
+            row = next(line for line in card.splitlines() if line.startswith("| tiny |"))
             cells = [cell.strip() for cell in row.split("|")[1:-1]]
             assert cells == [
-                "runs/x",
+                "tiny",
                 "27.3 % [21, 33], at 291 ms",
                 "10.0 %, at 580 ms",
                 "812.0 ms [700, 950], cuts 4.8 %",

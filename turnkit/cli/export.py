@@ -53,7 +53,7 @@ def _read_results(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ConfigError(f"--results {path}: expected JSON of `turnkit eval` ({error})") from error
-    if not isinstance(content, dict) or "detectors" not in content:
+    if not isinstance(content, dict) or not isinstance(content.get("detectors"), dict):
         raise ConfigError(f"--results {path}: expected JSON of `turnkit eval`, with `detectors`")
     return content
 

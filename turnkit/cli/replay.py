@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from turnkit.detector.base import StreamingDetector
     from turnkit.detector.policy import Policy
     from turnkit.detector.protocol import TurnEvent
+
+_PICTURES = (".pdf", ".png", ".svg")
+"""What a picture's name may end with."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -68,6 +72,10 @@ def run(args: argparse.Namespace) -> int:
     from turnkit.detector.replay import replay
     from turnkit.errors import ConfigError
 
+    if args.plot is not None and args.plot.suffix.lower() not in _PICTURES:
+        raise ConfigError(
+            f"--plot {args.plot}: expected a name that ends with {' or '.join(_PICTURES)}"
+        )
     samples, rate = decode_audio(args.audio)
     detector = open_detector(args.detector, rate)
     if args.policy is not None:
@@ -115,4 +123,4 @@ def _draw(
     figure = plot_turn(turn, detector.trace, events, detector.policy, title)
     with atomic_path(args.plot) as path:
         figure.savefig(path, dpi=150)
-    print(args.plot)
+    print(args.plot, file=sys.stderr if args.json else sys.stdout)

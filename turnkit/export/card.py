@@ -43,14 +43,9 @@ def results_table(results: Mapping[str, Any], section: str) -> list[str]:
         Which of the two.
     """
     lines = ["| detector | " + " | ".join(_KEEP) + " |", "| --- |" + " ---: |" * len(_KEEP)]
-    detectors = results.get("detectors", {})
-    items = (
-        detectors.items()
-        if isinstance(detectors, Mapping)
-        else ((entry.get("name", "?"), entry) for entry in detectors)
-    )
-    for name, entry in items:
-        part = entry.get(section)
+    for spec, entry in results.get("detectors", {}).items():
+        # A spec may be a path, which says nothing on another machine.
+        name, part = entry.get("name", spec), entry.get(section)
         if part:
             cells = " | ".join(_point(point, part.get(point)) for point in _KEEP)
             lines.append(f"| {name} | {cells} |")
