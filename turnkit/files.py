@@ -28,8 +28,12 @@ def cache_dir() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE, "")
     if chosen:
         return Path(chosen).expanduser().absolute()
-    import platformdirs
-
+    try:
+        import platformdirs
+    except ImportError:
+        # A bundle that looks for its encoder here runs with numpy and ONNX Runtime alone.
+        home = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+        return Path(home).expanduser() / "turnkit"
     return Path(platformdirs.user_cache_dir("turnkit", appauthor=False))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -45,9 +46,13 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _row(cost: Cost) -> str:
     size = "-" if cost.bytes is None else f"{cost.bytes / 1e6:.2f}"
+    decision = [
+        "-" if math.isnan(ms) else f"{ms:.2f}"
+        for ms in (cost.decision_ms_p50, cost.decision_ms_p99)
+    ]
     return (
         f"{cost.spec:<24} {cost.ms_per_second:8.2f} {cost.ms_per_second_p50:8.2f} "
-        f"{cost.ms_per_second_p99:8.2f} {cost.decision_ms_p50:9.2f} {cost.decision_ms_p99:9.2f} "
+        f"{cost.ms_per_second_p99:8.2f} {decision[0]:>9} {decision[1]:>9} "
         f"{cost.decisions:6d} {size:>7} {cost.peak_mb:8.0f}"
     )
 
