@@ -61,6 +61,38 @@ class Gate:
         return asdict(self)
 
 
+def speech_runs(
+    probabilities: Probabilities, gate: Gate, hop_s: float
+) -> list[tuple[float, float]]:
+    """Stretches of speech in a whole recording.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n,)
+        One a frame.
+    gate : Gate
+        Its hang-over is the shortest silence that parts two stretches.
+    hop_s : float
+        Seconds of a frame.
+
+    Returns
+    -------
+    list of (float, float)
+        First and last second of each, in order.
+    """
+    runs: list[tuple[int, int]] = []
+    begin: int | None = None
+    for frame, probability in enumerate([*probabilities.tolist(), 0.0]):
+        if begin is None and probability >= gate.on:
+            begin = frame
+        elif begin is not None and probability < gate.off:
+            if runs and (begin - runs[-1][1]) * hop_s < gate.hang_over_s:
+                begin = runs.pop()[0]
+            runs.append((begin, frame))
+            begin = None
+    return [(a * hop_s, b * hop_s) for a, b in runs if (b - a) * hop_s >= gate.min_speech_s]
+
+
 class Vad(Protocol):
     """A streaming voice activity detector.
 

@@ -9,7 +9,6 @@ does with people; every row id begins with `SYNTHETIC`, and tables say so.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import sys
@@ -26,6 +25,7 @@ import numpy as np
 from turnkit.corpus.embedded_audio import SAMPLE_RATE, RenderedTurn, render_turn
 from turnkit.corpus.embedded_text import Split, plan_turns, transcript
 from turnkit.corpus.pseudo_speakers import pseudo_speaker
+from turnkit.corpus.rows import encode_flac, row_schema
 from turnkit.errors import ConfigError, MissingDependencyError
 from turnkit.files import atomic_path, cache_dir, sha256_file
 from turnkit.stages.tts.lexicon import lexicon_path
@@ -231,20 +231,11 @@ def _row(row_id: str, speaker: str, said: str, turn: RenderedTurn) -> dict[str, 
         "language": "en",
         "speaker": speaker,
         "transcript": said,
-        "audio": {"bytes": _flac(turn), "path": f"{row_id}.flac"},
+        "audio": {"bytes": encode_flac(turn.samples, SAMPLE_RATE), "path": f"{row_id}.flac"},
         "silence_spans": [asdict(span) for span in turn.spans],
         "words": [asdict(word) for word in turn.words],
         "messages": [],
     }
-
-
-def _flac(turn: RenderedTurn) -> bytes:
-    import soundfile
-
-    file = io.BytesIO()
-    steps = np.round(turn.samples.astype(np.float64) * 32767).astype(np.int16)
-    soundfile.write(file, steps, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
 
 
 def _join(folder: Path, split: Split, spec: EmbeddedSpec) -> None:
@@ -252,7 +243,7 @@ def _join(folder: Path, split: Split, spec: EmbeddedSpec) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _schema()
+    schema = row_schema(SAMPLE_RATE)
     shards = [_shard(folder, split, speaker) for speaker in range(spec.speakers(split))]
     rows = [row for shard in shards for row in pq.read_table(shard).to_pylist()]
     with atomic_path(folder / f"{split}.parquet") as aside:
@@ -260,28 +251,6 @@ def _join(folder: Path, split: Split, spec: EmbeddedSpec) -> None:
     # half-written files of processes that were killed as well: nobody else is at work here
     for shard in (folder / "shards").glob(f"*{split}-*.parquet"):
         shard.unlink(missing_ok=True)
-
-
-def _schema() -> Any:
-    """Arrow schema of the rows with the ``huggingface`` metadata."""
-    try:
-        from datasets import Audio, Features, List, Value
-    except ImportError as error:
-        raise MissingDependencyError("datasets", "embedded", "the embedded corpus") from error
-    text, seconds = Value("string"), Value("float64")
-    features = Features(
-        {
-            "id": text,
-            "language": text,
-            "speaker": text,
-            "transcript": text,
-            "audio": Audio(sampling_rate=SAMPLE_RATE),
-            "silence_spans": List({"start": seconds, "end": seconds}),
-            "words": List({"word": text, "start": seconds, "end": seconds}),
-            "messages": List({"role": text, "content": text}),
-        }
-    )
-    return features.arrow_schema
 
 
 def _tell(split: Split, done: int, speakers: int) -> None:
