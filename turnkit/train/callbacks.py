@@ -210,6 +210,7 @@ class ReplayValidation(Callback):
         figures = found.logged()
         for name, value in figures.items():
             pl_module.log(name, value, prog_bar=name == "val/FC@300", rank_zero_only=True)
+        trainer.print(f"epoch {epoch}: {found}")
         if self._best_rank and found.rank >= self._best_rank:
             self._waited += 1
             trainer.should_stop = trainer.should_stop or self._waited >= self._patience

@@ -27,6 +27,9 @@ FULL_WEIGHT_S = 0.7
 OUTLOOK_S = 0.4
 """Seconds before a silence from which on its outcome is an auxiliary target."""
 
+_ROUNDING_S = 1e-6
+"""Times are compared with this slack: sums of frames are not exact in binary."""
+
 HIDDEN_LATE = 4
 """Frames by which the encoder's frames are predicted late: it hears what follows."""
 
@@ -106,11 +109,11 @@ def frame_targets(
         speech[silent] = 0.0
         if not is_end and not hold_counts(span.duration):
             continue
-        judged = silent & (tau >= FIRST_S)
+        judged = silent & (tau >= FIRST_S - _ROUNDING_S)
         weight[judged] = _weight(tau[judged])
         if labels:
             label[judged] = is_end
-            outlook[(tau > -OUTLOOK_S) & (tau <= FIRST_S)] = is_end
+            outlook[(tau > _ROUNDING_S - OUTLOOK_S) & (tau <= FIRST_S + _ROUNDING_S)] = is_end
         if number in teacher:
             scores = teacher[number]
             taught[judged] = np.interp(tau[judged], scores.tau, scores.logit)

@@ -119,7 +119,7 @@ class TrainingData(lightning.LightningDataModule):
         sampler = self.batches(self.trainer)
         # Lightning restores no loader that stood at the end of an epoch, and opens this
         # one before it says which epoch is next.
-        sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
         frames = isinstance(self._dataset, FrameDataset)
         return StatefulDataLoader(
             self._dataset,

@@ -22,7 +22,7 @@ from turnkit.errors import ConfigError
 from turnkit.evaluate.fitting import simulate_turn
 from turnkit.evaluate.tracing import TurnTrace, trace_turn
 from turnkit.features import FeatureConfig
-from turnkit.metrics import POINTS, SCORE_GRID, Choice, SpeakerSums, choose
+from turnkit.metrics import POINTS, SCORE_GRID, Choice, PointKind, SpeakerSums, choose
 from turnkit.model.acoustic import EncoderHead, StreamingNetwork
 from turnkit.model.torch_models import TorchFrameModel, TorchHead
 from turnkit.train.shards import CachedRows
@@ -203,12 +203,21 @@ class Validated:
             ]
         return tuple(keys)
 
+    def __str__(self) -> str:
+        shown = []
+        for point in POINTS:
+            choice = self.points[point.name]
+            first = f"{100 * choice.rate:.1f} %", f"{1000 * choice.mean_latency_s:.0f} ms"
+            value, other = first if point.kind is PointKind.CUTOFFS else first[::-1]
+            shown.append(f"{point.name} {value} ({other})")
+        return ", ".join(shown)
+
     def logged(self) -> dict[str, float]:
         """Figures by the names under which they are logged."""
         return {
             f"val/{point.name}": (
                 self.points[point.name].rate
-                if point.name.startswith("FC")
+                if point.kind is PointKind.CUTOFFS
                 else self.points[point.name].mean_latency_s
             )
             for point in POINTS
