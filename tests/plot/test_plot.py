@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import io
+from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from turnkit.corpus.schema import Span, Turn
 from turnkit.detector.policy import Policy
@@ -60,12 +63,38 @@ def test_frontier_draws_a_line_a_detector_and_names_the_points_of_the_first() ->
     assert (290.0, 30.0) in [pytest.approx(m) for m in markers]
 
 
+def test_names_of_points_in_one_place_share_a_line() -> None:
+    points = [
+        PolicyPoint(n, s, r) for n, s, r in (("a", 1.1, 0.16), ("b", 0.3, 0.5), ("c", 1.13, 0.17))
+    ]
+    figure = plot_frontier([Curve("ours", np.zeros(0), np.zeros(0), tuple(points))])
+    drawn(figure)
+    assert texts(figure) == {"a, c", "b"}
+
+
+def test_slow_policies_and_rates_of_zero_are_inside_the_axes() -> None:
+    points = (PolicyPoint("L@5%", 2.9, 0.0), PolicyPoint("FC@300", 0.2, 1.0))
+    axes = plot_frontier([Curve("ours", np.zeros(0), np.zeros(0), points)]).axes[0]
+    assert axes.get_xlim()[1] > 2_900
+    assert axes.get_ylim()[0] < 0 < 100 < axes.get_ylim()[1]
+
+
+def test_points_of_the_first_detector_lie_on_top() -> None:
+    point = (PolicyPoint("FC@300", 0.3, 0.5),)
+    axes = plot_frontier([Curve(n, np.zeros(0), np.zeros(0), point) for n in "ab"]).axes[0]
+    first, second = (line for line in axes.lines if np.ravel(line.get_xdata()).tolist() == [300.0])
+    assert first.get_zorder() > second.get_zorder()
+
+
 def test_reliability_leaves_empty_bins_out() -> None:
     curve = reliability([True, False, True], [0.97, 0.1, 0.95])
     figure = plot_reliability({"ours": curve})
     drawn(figure)
-    line = next(line for line in figure.axes[0].lines if line.get_label() == "ours")
-    assert len(line.get_xdata()) == 2  # type: ignore[arg-type]
+    (bins,) = (found for found in figure.axes[0].collections if found.get_label() == "ours")
+    assert np.asarray(bins.get_offsets()).tolist() == [[0.1, 0.0], [pytest.approx(0.96), 1.0]]
+    assert isinstance(bins, PathCollection)
+    few, many = np.ravel(bins.get_sizes())
+    assert few < many
 
 
 def test_turn_shades_spans_and_marks_decisions() -> None:
@@ -88,6 +117,39 @@ def test_turn_shades_spans_and_marks_decisions() -> None:
     assert found == [(0.8, CUT), (2.3, END)]
     assert score.get_xlim() == (0, 3.0)
     assert wave.get_title(loc="left") == "t1"
+
+
+def names_drawn(figure: Figure, name: str) -> list[Bbox]:
+    drawn(figure)
+    found = [text for text in figure.axes[0].texts if text.get_text() == name]
+    return [text.get_window_extent() for text in found]
+
+
+def test_names_of_decisions_that_follow_closely_do_not_overlap() -> None:
+    events = [TurnEvent(EventKind.TURN_ENDED, round(at * RATE), 0) for at in (0.6, 0.65, 0.7, 2.95)]
+    figure = plot_turn(TURN, events=events)
+    cuts = names_drawn(figure, "false cutoff")
+    assert len(cuts) == 3
+    assert not any(Bbox.intersection(a, b) for a, b in combinations(cuts, 2))
+    (late,) = names_drawn(figure, "decision")
+    assert late.x1 <= figure.axes[0].get_window_extent().x1
+
+
+def test_no_decision_crosses_the_name_of_a_span() -> None:
+    events = [TurnEvent(EventKind.TURN_ENDED, round(at * RATE), 0) for at in (0.55, 2.1)]
+    figure = plot_turn(TURN, events=events)
+    top = figure.axes[0].get_window_extent().y1
+    for name in ("hold", "end of turn"):
+        assert all(box.y0 >= top for box in names_drawn(figure, name))
+
+
+def test_a_detector_without_scores_says_so() -> None:
+    trace = Trace()
+    trace.append(80, 0.0, 0.01, float("nan"))
+    figure = plot_turn(TURN, trace)
+    assert "no scores: silence alone decides" in texts(figure)
+    trace.append(160, 0.0, 0.02, 0.1)
+    assert "no scores: silence alone decides" not in texts(plot_turn(TURN, trace))
 
 
 def test_turn_alone_and_with_a_late_decision() -> None:

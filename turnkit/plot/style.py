@@ -5,7 +5,7 @@ The colours are named so that the HTML report can give each a dark twin.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def dress(axes: Axes, x: str, y: str, title: str = "") -> None:
         spine.set_color(GRID)
 
 
-def add_legend(axes: Axes, where: Literal["best", "upper left"] = "best") -> None:
+def add_legend(axes: Axes) -> None:
     """Add a legend if anything has a label."""
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc=where)
+        axes.legend(frameon=False, fontsize=9, labelcolor=INK)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from turnkit.detector.policy import FIRST_SCORE_S, Policy
 from turnkit.detector.protocol import EventKind, TurnEvent
-from turnkit.plot.style import CUT, END, HOLD, INK, SERIES, WAVE, dress, new_figure
+from turnkit.plot.style import CUT, END, HOLD, INK, MUTED, SERIES, WAVE, dress, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,12 @@ Floats = NDArray[np.float64]
 
 _COLUMNS = 900
 """Pieces into which a waveform is cut; each is drawn from its lowest to its highest sample."""
+
+_NAME_SHARE, _DECISION_SHARE = 0.035, 0.09
+"""Width of a hold's and of a decision's name, as shares of the panel."""
+
+_LEVELS = 3
+"""Heights at which names of decisions that follow each other closely are written."""
 
 
 class HasArrays(Protocol):
@@ -64,19 +70,19 @@ def plot_turn(
     if trace is not None:
         at, silence, scores = trace.arrays()
         _score_line(score, at / turn.sample_rate, scores, silence)
-    dress(wave, "", "samples", turn.id if title is None else title)
+    dress(wave, "", "samples")
+    # Above the names of the spans.
+    wave.set_title(turn.id if title is None else title, color=INK, loc="left", fontsize=11, pad=18)
     dress(score, "seconds", "score")
     _waveform(wave, turn)
     for axes in (wave, score):
         for index, span in enumerate(turn.spans):
             colour = END if index == len(turn.spans) - 1 else HOLD
             axes.axvspan(span.start, span.end, color=colour, alpha=0.16, linewidth=0)
-    _name_spans(wave, turn)
+    _name_spans(wave, turn, seconds)
     if policy is not None and policy.threshold < 1:
         score.axhline(policy.threshold, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-    for event in events:
-        if event.kind is EventKind.TURN_ENDED:
-            _decision(wave, score, event, turn)
+    _decisions(wave, score, turn, [e for e in events if e.kind is EventKind.TURN_ENDED], seconds)
     score.set_ylim(-0.04, 1.04)
     score.set_xlim(0, seconds)
     return figure
@@ -95,35 +101,56 @@ def _waveform(axes: Axes, turn: Turn) -> None:
 def _score_line(axes: Axes, times: Floats, scores: Floats, silence: Floats) -> None:
     """Draw scores: boldly where the detector hears a pause long enough to act on."""
     scored = ~np.isnan(scores)
+    if not scored.any():
+        axes.annotate(
+            "no scores: silence alone decides", (0.995, 0.25), xycoords="axes fraction",
+            ha="right", va="center", fontsize=9, color=MUTED,
+        )  # fmt: skip
+        return
     # NaN breaks the line: a detector that is asked now and then has points alone.
     axes.plot(times, scores, color=SERIES[0], linewidth=0.9, alpha=0.45)
     acting = scored & (silence >= FIRST_SCORE_S)
     axes.plot(
         times[acting], scores[acting], linestyle="none", marker="o", markersize=3.2,
-        color=SERIES[0],
+        color=SERIES[0], zorder=3,
     )  # fmt: skip
 
 
-def _name_spans(axes: Axes, turn: Turn) -> None:
+def _name_spans(axes: Axes, turn: Turn, seconds: float) -> None:
+    """Write names above the panel, where no decision crosses them."""
+    edge = (1 - _DECISION_SHARE) * seconds
+    taken = min(turn.end.start, edge) if turn.spans else seconds
+    free = -np.inf
     for index, span in enumerate(turn.spans):
         last = index == len(turn.spans) - 1
-        if not last and span.duration < 0.02 * turn.duration:
-            continue  # its name would lie over its neighbours
+        if not last and not free < span.start < taken - _NAME_SHARE * seconds:
+            continue  # its name would lie over its neighbour's
+        free = span.start + _NAME_SHARE * seconds
+        late = last and span.start > edge
         axes.annotate(
-            "end of turn" if last else "hold", (span.start, 1), xycoords=("data", "axes fraction"),
-            xytext=(3, -3), textcoords="offset points", va="top", fontsize=8,
-            color=END if last else HOLD,
+            "end of turn" if last else "hold", (seconds if late else span.start, 1),
+            xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points",
+            ha="right" if late else "left", va="bottom", fontsize=8, color=END if last else HOLD,
         )  # fmt: skip
 
 
-def _decision(wave: Axes, score: Axes, event: TurnEvent, turn: Turn) -> None:
-    at = event.at / turn.sample_rate
-    # Without annotated spans nobody can say whether a decision came too early.
-    colour = CUT if turn.spans and at < turn.end.start else END
-    for axes in (wave, score):
-        axes.axvline(at, color=colour, linewidth=1.6)
-    wave.annotate(
-        "false cutoff" if colour == CUT else "decision", (at, 0),
-        xycoords=("data", "axes fraction"), xytext=(4, 4), textcoords="offset points",
-        fontsize=8, color=colour, fontweight="bold",
-    )  # fmt: skip
+def _decisions(
+    wave: Axes, score: Axes, turn: Turn, events: Sequence[TurnEvent], seconds: float
+) -> None:
+    """Draw a line a decision; names of neighbours lie one above the other."""
+    free, level = -np.inf, 0
+    for event in events:
+        at = event.at / turn.sample_rate
+        # Without annotated spans nobody can say whether a decision came too early.
+        colour = CUT if turn.spans and at < turn.end.start else END
+        for axes in (wave, score):
+            axes.axvline(at, color=colour, linewidth=1.6)
+        level = (level + 1) % _LEVELS if at < free else 0
+        free = at + _DECISION_SHARE * seconds
+        left = at > (1 - _DECISION_SHARE) * seconds
+        wave.annotate(
+            "false cutoff" if colour == CUT else "decision", (at, 0),
+            xycoords=("data", "axes fraction"), xytext=(-4 if left else 4, 4 + 11 * level),
+            textcoords="offset points", ha="right" if left else "left", fontsize=8, color=colour,
+            fontweight="bold",
+        )  # fmt: skip
