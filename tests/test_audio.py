@@ -36,9 +36,11 @@ def pushed(resampler: Resampler, samples: Samples, chunk: int) -> Samples:
     return np.concatenate(parts)
 
 
-def encoded(samples: NDArray[Any], rate: int = 16_000, **how: str) -> bytes:
+def encoded(
+    samples: NDArray[Any], rate: int = 16_000, format: str = "WAV", subtype: str | None = None
+) -> bytes:
     file = io.BytesIO()
-    soundfile.write(file, samples, rate, **{"format": "WAV", **how})
+    soundfile.write(file, samples, rate, subtype=subtype, format=format)
     return file.getvalue()
 
 
@@ -67,6 +69,14 @@ class TestAsAudio:
     def test_stereo_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"\(100, 2\).*one dimension"):
             as_audio(np.zeros((100, 2), dtype=np.float32))
+
+    def test_rows_of_different_lengths(self) -> None:
+        with pytest.raises(InputError, match="one dimension"):
+            as_audio([[0.0], [0.0, 1.0]])
+
+    def test_beyond_float32(self) -> None:
+        with pytest.raises(InputError, match="sample 1 is inf"):
+            as_audio(np.array([0.0, 1e300]))
 
     @pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.bool_, np.complex64])
     def test_other_types_are_refused(self, dtype: type) -> None:
@@ -113,6 +123,12 @@ class TestDecode:
         x[42] = np.nan
         with pytest.raises(InputError, match="sample 42 is nan"):
             decode_audio(encoded(x, subtype="FLOAT"))
+
+    def test_infinities_that_cancel(self) -> None:
+        both = np.zeros((100, 2), dtype=np.float32)
+        both[7] = np.inf, -np.inf
+        with pytest.raises(InputError, match="sample 7 is nan"):
+            decode_audio(encoded(both, subtype="FLOAT"))
 
     @pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
     @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
@@ -214,7 +230,7 @@ class TestResampler:
 
     @pytest.mark.parametrize(("source", "target"), PAIRS)
     def test_like_scipy(self, source: int, target: int) -> None:
-        low = scipy.signal.firwin(401, 0.35 * min(source, target), fs=source)
+        low: Any = scipy.signal.firwin(401, 0.35 * min(source, target), fs=source)
         x = np.convolve(noise(source), low, mode="same").astype(np.float32)
         divisor = math.gcd(source, target)
         oracle = scipy.signal.resample_poly(
@@ -266,7 +282,7 @@ def spectrum_db(x: NDArray[Any]) -> NDArray[np.float64]:
 class TestContinueFloor:
     @staticmethod
     def floor(m: int, offset: float = 0.0) -> Samples:
-        coloured = scipy.signal.lfilter([1.0], [1.0, -0.8], noise(m + 500, 3, 0.003))[500:]
+        coloured: Any = scipy.signal.lfilter([1.0], [1.0, -0.8], noise(m + 500, 3, 0.003))[500:]
         return np.asarray(coloured + offset, dtype=np.float32)
 
     @pytest.mark.parametrize("m", [700, 2_048, 8_000])

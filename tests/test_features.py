@@ -174,7 +174,7 @@ class TestMel:
         filters = librosa.filters.mel(
             sr=rate, n_fft=length, n_mels=config.n_mels, fmax=config.top_hz
         )
-        window = scipy.signal.get_window("hann", length)
+        window: Any = scipy.signal.get_window("hann", length)
         power = power / filters.sum(axis=1)[:, None] * 2.0 / window.sum() ** 2
         oracle = np.log10(np.maximum(power, POWER_FLOOR)).T / 4.0 + 1.0
         ours = whole(x, config)[:, :bands].reshape(-1, config.n_mels)
@@ -274,8 +274,8 @@ class TestEnergyAndTilt:
     def test_tilt_has_the_sign_of_the_spectrum(self, config: FeatureConfig) -> None:
         white = np.random.default_rng(0).standard_normal(config.sample_rate) * 0.03
         for filters, sign in (([1.0, -0.95], 1), ([1.0, 0.95], -1)):
-            x = scipy.signal.lfilter(filters, [1.0], white).astype(np.float32)
-            assert np.median(sign * column(whole(x, config), "tilt")) > 0.01
+            x: Any = scipy.signal.lfilter(filters, [1.0], white)
+            assert np.median(sign * column(whole(x.astype(np.float32), config), "tilt")) > 0.01
 
     def test_onsets_are_counted(self) -> None:
         rate = 8_000

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_silero_is_the_packages_own(rate: int) -> None:
 
     x = talk(*PLAN, rate=rate)
     ours = SileroVad(rate)
-    theirs = load_silero_vad(onnx=True)
+    theirs: Any = load_silero_vad(onnx=True)
     theirs.reset_states()
     expected = [
         float(theirs(torch.from_numpy(x[i : i + ours.hop].copy()), rate))

@@ -55,14 +55,18 @@ def as_audio(samples: ArrayLike) -> Samples:
         If the array is not one-dimensional, is of another type, or holds NaN or
         infinity; the message names the first such sample.
     """
-    array = np.asarray(samples)
+    try:
+        array = np.asarray(samples)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"samples: expected one dimension (mono); {error}") from error
     if array.ndim != 1:
         raise InputError(f"samples of shape {array.shape}: expected one dimension (mono)")
     if array.dtype == np.int16:
         return (array / np.float32(32768.0)).astype(np.float32)
     if array.size and not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"samples of type {array.dtype}: expected floats in [-1, 1] or int16")
-    audio = np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, and is named below
+        audio = np.ascontiguousarray(array, dtype=np.float32)
     finite = np.isfinite(audio)
     if not finite.all():
         where = int(np.argmin(finite))
@@ -109,7 +113,9 @@ def decode_audio(source: bytes | Path | str) -> tuple[Samples, int]:
         raise InputError(f"{label}: holds no samples")
     if len(data) < declared:
         raise InputError(f"{label}: truncated, {len(data)} of {declared} samples could be read")
-    return as_audio(data.mean(axis=1)), check_rate(rate)
+    with np.errstate(invalid="ignore"):  # infinities of either sign become NaN
+        mono = data.mean(axis=1)
+    return as_audio(mono), check_rate(rate)
 
 
 def _kernel(up: int, down: int) -> tuple[NDArray[np.float32], int]:
