@@ -198,6 +198,14 @@ class ReplayValidation(Callback):
         self._best_rank: tuple[float, ...] = ()
         self._waited = 0
 
+    def on_train_start(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,  # noqa: ARG002 (Lightning's names)
+    ) -> None:
+        """Stop again, if the run was stopped between the last validation and its end."""
+        trainer.should_stop = trainer.should_stop or self._waited >= self._patience
+
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
