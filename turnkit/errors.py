@@ -65,9 +65,7 @@ class MissingDependencyError(TurnkitError, ImportError):
     """An optional package that is not installed; the message names the extra."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(
-            f"{purpose} needs the package {package!r}: pip install 'turnkit[{extra}]'"
-        )
+        super().__init__(f"{purpose} needs the package {package!r}: pip install 'turnkit[{extra}]'")
         self._parts = package, extra, purpose
 
     def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
