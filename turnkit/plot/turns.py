@@ -71,8 +71,8 @@ def plot_turn(
         at, silence, scores = trace.arrays()
         _score_line(score, at / turn.sample_rate, scores, silence)
     dress(wave, "", "samples")
-    # Above the names of the spans.
-    wave.set_title(turn.id if title is None else title, color=INK, loc="left", fontsize=11, pad=18)
+    head, above = turn.id if title is None else title, 18 if turn.spans else 6
+    wave.set_title(head, color=INK, loc="left", fontsize=11, pad=above)  # above names of spans
     dress(score, "seconds", "score")
     _waveform(wave, turn)
     for axes in (wave, score):
