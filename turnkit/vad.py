@@ -36,6 +36,9 @@ class Gate:
     hang_over_s : float
         Seconds of silence before a pause counts; its clock runs from its true start, so
         hang-over hides short gaps and adds no latency.
+    lag_s : float
+        Seconds by which the VAD notices the end of speech late: the clock of a silence
+        starts so much earlier. What it is shows on annotated speech.
 
     Raises
     ------
@@ -47,11 +50,12 @@ class Gate:
     off: float = 0.35
     min_speech_s: float = 0.1
     hang_over_s: float = 0.1
+    lag_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.off <= self.on < 1.0:
             raise ConfigError(f"gate off {self.off!r}, on {self.on!r}: expected 0 < off <= on < 1")
-        for name in ("min_speech_s", "hang_over_s"):
+        for name in ("min_speech_s", "hang_over_s", "lag_s"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"gate {name} {value!r}: expected 0 .. 1 second")

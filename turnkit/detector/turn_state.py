@@ -63,7 +63,7 @@ class TurnState:
         """
         if self.phase is Phase.WAITING or self._silent == 0:
             return 0.0
-        return (self._silent + 0.5) * self._hop_s
+        return (self._silent + 0.5) * self._hop_s + self._gate.lag_s
 
     @property
     def pausing(self) -> bool:
