@@ -29,7 +29,8 @@ def _point(name: str, value: Mapping[str, Any] | None) -> str:
     if low_high:
         factor = 100.0 if name.startswith("FC") else 1.0
         interval = f" [{factor * low_high[0]:.0f}, {factor * low_high[1]:.0f}]"
-    return f"{scale * shown:.1f}{unit}{interval}{rest}"
+    missed = ", MISSED" if value.get("missed") else ""
+    return f"{scale * shown:.1f}{unit}{interval}{rest}{missed}"
 
 
 def results_table(results: Mapping[str, Any], section: str) -> list[str]:
