@@ -7,6 +7,7 @@ of the copy: the same copy of a row is the same on every machine and in any orde
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -193,7 +194,8 @@ def coloured_noise(
 def add_noise(samples: Samples, noise: Samples, snr_db: float) -> Samples:
     """Add noise of unit power so that the powers of both are `snr_db` apart."""
     power = float(np.mean(samples.astype(np.float64) ** 2)) if len(samples) else 0.0
-    return samples + noise * np.float32(np.sqrt(power) * 10.0 ** (-snr_db / 20.0))
+    level = math.sqrt(power) * 10.0 ** (-snr_db / 20.0)
+    return np.asarray(samples + noise * level, dtype=np.float32)
 
 
 def telephone(samples: Samples, sample_rate: int) -> Samples:

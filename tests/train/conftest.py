@@ -83,7 +83,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def write_recipe(tmp_path: Path, tiny_corpus: Path) -> Callable[..., Path]:
+def tiny_recipe(tmp_path: Path, tiny_corpus: Path) -> Callable[..., Path]:
     """Write a recipe that trains in a second: a streaming network on labels alone."""
 
     def write(name: str = "tiny", **changes: Any) -> Path:

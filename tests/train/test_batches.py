@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def test_an_epoch_holds_every_row_once(count: int, size: int, epoch: int) -> Non
     sampler.set_epoch(epoch)
     found = rows(sampler)
     assert len(found) == len(sampler)
-    assert sorted(sum(found, [])) == list(range(count))
+    assert sorted(chain.from_iterable(found)) == list(range(count))
 
 
 @given(st.integers(2, 4), st.integers(1, 9))
@@ -31,7 +32,7 @@ def test_ranks_share_the_rows_and_get_as_many_batches(world: int, size: int) -> 
     parts = [rows(LengthBatches(LENGTHS, size, 1, rank, world)) for rank in range(world)]
     assert len({len(part) for part in parts}) == 1
     batches = [tuple(batch) for part in parts for batch in part]
-    assert set(sum(map(list, batches), [])) == set(range(len(LENGTHS)))
+    assert set(chain.from_iterable(batches)) == set(range(len(LENGTHS)))
     # only to make the numbers even does a batch come twice
     assert len(batches) - len(set(batches)) < world
 
@@ -48,7 +49,9 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
 
 
 def test_rows_of_a_batch_are_of_like_length() -> None:
-    spread = [np.ptp([LENGTHS[row] for row in batch]) for batch in rows(LengthBatches(LENGTHS, 6, 0))]
+    spread = [
+        np.ptp([LENGTHS[row] for row in batch]) for batch in rows(LengthBatches(LENGTHS, 6, 0))
+    ]
     assert np.median(spread) < 0.5 * np.ptp(LENGTHS)
 
 
@@ -63,7 +66,8 @@ class Numbers:
 def loader(workers: int, epoch: int = 0) -> Any:
     sampler = LengthBatches(LENGTHS, 4, seed=1)
     sampler.set_epoch(epoch)
-    return StatefulDataLoader(Numbers(), batch_sampler=sampler, num_workers=workers)  # type: ignore[arg-type]
+    numbers: Any = Numbers()
+    return StatefulDataLoader(numbers, batch_sampler=sampler, num_workers=workers)
 
 
 @pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")

@@ -144,5 +144,5 @@ def test_patience_survives_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None
 def test_speakers_without_holds_cannot_validate() -> None:
     sums = np.zeros(2 * len(SCORE_GRID) + 2)
     sums[-1] = 3
-    with pytest.raises(ConfigError, match="data.validation: the speakers held out have no hold"):
+    with pytest.raises(ConfigError, match=r"data\.validation: the speakers held out have no hold"):
         validated(sums)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def turnkit(saves: int, arguments: Sequence[str]) -> tuple[int, str]:
     try:
         # Returns when the last process that holds the pipe is gone: also when it is killed,
         # the other rank has to notice and to end.
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=300)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -43,14 +44,17 @@ def turnkit(saves: int, arguments: Sequence[str]) -> tuple[int, str]:
 
 @pytest.mark.slow
 def test_two_processes_train_are_killed_go_on_and_finish(
-    write_recipe: Callable[..., Path], tmp_path: Path
+    tiny_recipe: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = str(write_recipe())
+    path = str(tiny_recipe())
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    status, output = turnkit(NEVER, ["train", path, *TWO, f"out={whole}"])
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(turnkit, NEVER, ["train", path, *TWO, f"out={whole}"])
+        second = pool.submit(turnkit, 2, ["train", path, *TWO, f"out={stopped}"])
+    status, output = first.result()
     assert status == 0, output
     # 18 rows in batches of 4, dealt to two ranks: three steps an epoch
-    status, output = turnkit(2, ["train", path, *TWO, f"out={stopped}"])
+    status, output = second.result()
     assert status == -signal.SIGKILL, output
     assert "killed at step 2" in output
     assert not (stopped / "metrics.json").exists()
@@ -61,11 +65,10 @@ def test_two_processes_train_are_killed_go_on_and_finish(
     expected = json.loads((whole / "metrics.json").read_text())
     assert done["steps"] == expected["steps"] == 6
     assert done["epochs"] == 2
-    # Both ranks replayed their share; together that is what one process finds alone.
+    # Each rank replayed its share of the validation turns.
     assert done["validation"] == expected["validation"]
-    fitted = done["policies"]["FC@300"]
-    if done["best_epoch"] == 2:
-        assert fitted["rate"] == pytest.approx(done["validation"]["val/FC@300"])
+    # On the same, best weights one process alone fitted the policies at the end.
+    assert done["policies"]["FC@300"]["rate"] == pytest.approx(done["validation"]["val/FC@300"])
     assert done["policies"] == expected["policies"]
     one, other = (load_file(folder / "weights.safetensors") for folder in (whole, stopped))
     assert all(torch.equal(value, other[name]) for name, value in one.items())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_a_whisper_is_exported_once_and_hears_the_same(whisper_folder: Path) -> 
     assert found.frames.shape == (100, 16)
     assert found.score == 0.5
 
-    oracle = WhisperModel.from_pretrained(whisper_folder).get_encoder().eval()
+    oracle: Any = WhisperModel.from_pretrained(whisper_folder).get_encoder().eval()
     mel = torch.from_numpy(whisper_log_mel(last_window(audio, 2.0)))[None]
     with torch.inference_mode():
         hidden = torch.nn.functional.gelu(oracle.conv1(mel))

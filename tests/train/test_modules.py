@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
+import lightning
 import numpy as np
 import pytest
 import torch
 
 from turnkit.features import FeatureConfig
-from turnkit.model.acoustic import EncoderHead, HeadConfig, StreamingConfig
+from turnkit.model.acoustic import HeadConfig, StreamingConfig
 from turnkit.train.datasets import collate_frames
 from turnkit.train.modules import HeadModule, StreamingModule, warm_cosine, weighted_bce
 from turnkit.train.recipe import AugmentSettings, LossSettings, OptimiserSettings
@@ -27,7 +30,7 @@ def item(frames: int, seed: int, hidden: int = 0) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     label = np.full(frames, np.nan, dtype=np.float32)
     label[frames // 2 :] = seed % 2
-    made = {
+    made: dict[str, Any] = {
         "frames": rng.standard_normal((frames, FEATURES.width)).astype(np.float16),
         "label": label,
         "weight": (~np.isnan(label)).astype(np.float32),
@@ -76,9 +79,7 @@ def test_each_part_of_the_loss_counts_by_its_weight(part: str) -> None:
 
 
 def test_the_label_loss_is_what_it_says() -> None:
-    module = streaming(
-        LossSettings(distill=0, speech=0, hidden=0, outlook=0, smoothing=0.1)
-    ).eval()
+    module = streaming(LossSettings(distill=0, speech=0, hidden=0, outlook=0, smoothing=0.1)).eval()
     given = item(20, 1)
     loss = module.training_step(collate_frames([given]), 0).item()
     frames = torch.from_numpy(given["frames"].astype(np.float32))[None]
@@ -127,7 +128,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[9] == pytest.approx(1.0)
     assert rates[0] == pytest.approx(0.1)
     assert rates[100] == pytest.approx(0.0, abs=1e-6)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[10:]))
     assert warm_cosine(1, 0.0)(5) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -153,6 +154,28 @@ def test_a_head_by_minibatches_comes_near_the_exact_one() -> None:
         module.training_step(batch, 0).backward()
         optimiser.step()
     exact = fit_head(vectors, ends > 0.5, np.ones(400, dtype=np.float32), 0.1)
-    assert isinstance(module.product, EncoderHead)
     for name, value in exact.state_dict().items():
-        torch.testing.assert_close(module.product.state_dict()[name], value, atol=5e-3, rtol=1e-3)
+        torch.testing.assert_close(module.head.state_dict()[name], value, atol=5e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_the_average_follows_the_weights(average: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = HeadModule(
+        HeadConfig(dropout=0.0), LossSettings(), OptimiserSettings(average=average), unit(3)
+    )
+    module._trainer = SimpleNamespace(global_step=0)
+    monkeypatch.setattr(lightning.LightningModule, "trainer", property(lambda m: m._trainer))
+    monkeypatch.setattr(lightning.LightningModule, "optimizer_step", lambda *_, **__: None)
+    weight = module.head.net[0].weight
+    expected = weight.detach().clone()
+    for step in range(60):
+        module._trainer.global_step = step
+        weight.data += 1.0
+        module.optimizer_step()
+        decay = min(average, step / (step + 10))
+        expected = decay * expected + (1 - decay) * weight.detach()
+    kept = module.product.net[0].weight
+    torch.testing.assert_close(kept, expected)
+    assert not kept.requires_grad
+    if average == 0.0:
+        assert torch.equal(kept, weight)

@@ -113,9 +113,11 @@ def test_processes_share_the_shards(
         assert cache.missing() == [], "each process can go on alone"
     # run one after the other, the first does everything and the others nothing
     assert [len(share) for share in first_share] == [len(corpus)] + [0] * (world - 1)
-    assert first_share[0][:4] == [turn.id for turn in corpus][:2] + [
-        turn.id for turn in corpus
-    ][2 * world : 2 * world + 2]
+    assert (
+        first_share[0][:4]
+        == [turn.id for turn in corpus][:2]
+        + [turn.id for turn in corpus][2 * world : 2 * world + 2]
+    )
     assert ShardCache.has is original
 
 
@@ -127,9 +129,7 @@ def test_a_damaged_shard_is_named(corpus: Corpus) -> None:
         cache.open()
 
 
-def test_a_full_disk_leaves_no_half_shard(
-    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_no_half_shard(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 

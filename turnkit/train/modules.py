@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,11 @@ def weighted_bce(logits: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     return (losses * weight).sum() / weight.sum().clamp_min(1e-6)
 
 
+def _set_scale(module: nn.Module, scale: Scale) -> None:
+    module.get_buffer("mean").copy_(torch.from_numpy(scale.mean))
+    module.get_buffer("scale").copy_(torch.from_numpy(scale.scale))
+
+
 def warm_cosine(steps: int, warmup: float) -> Callable[[int], float]:
     """Share of the highest learning rate at each step: up along a line, down along a cosine."""
     rise = max(1, round(steps * warmup))
@@ -57,6 +63,8 @@ class TrainedModule(lightning.LightningModule):
 
     Parameters
     ----------
+    trained : nn.Module
+        In the end, what is kept is an average over its weights.
     optimiser : OptimiserSettings
 
     Attributes
@@ -66,21 +74,36 @@ class TrainedModule(lightning.LightningModule):
         own estimate opens the data loader, which then forgets where to go on.)
     """
 
-    def __init__(self, optimiser: OptimiserSettings) -> None:
+    def __init__(self, trained: nn.Module, optimiser: OptimiserSettings) -> None:
         super().__init__()
         self.steps = 0
+        self.trained = trained
+        self.averaged = copy.deepcopy(trained).requires_grad_(False)
         self._optimiser = optimiser
 
     @property
     def product(self) -> nn.Module:
-        """What is kept of it: the module that becomes the detector."""
-        raise NotImplementedError
+        """What is kept of it: the average of what was trained, which becomes the detector."""
+        return self.averaged
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, and let the average follow: before any callback saves either."""
+        super().optimizer_step(*args, **kwargs)
+        # The first steps are forgotten sooner.
+        step = self.trainer.global_step
+        decay = min(self._optimiser.average, step / (step + 10.0))
+        with torch.no_grad():
+            pairs = zip(self.averaged.parameters(), self.trained.parameters(), strict=True)
+            for average, weight in pairs:
+                average.lerp_(weight, 1.0 - decay)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the learning rate follows the steps that are to come in all."""
         settings = self._optimiser
         optimiser = torch.optim.AdamW(
-            self.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            [each for each in self.parameters() if each.requires_grad],
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
         )
         steps = self.steps or 1
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_cosine(steps, settings.warmup))
@@ -128,10 +151,9 @@ class StreamingModule(TrainedModule):
         scale: Scale,
         axes: int = 0,
     ) -> None:
-        super().__init__(optimiser)
-        self.network = StreamingNetwork(config, features.width)
-        self.network.get_buffer("mean").copy_(torch.from_numpy(scale.mean))
-        self.network.get_buffer("scale").copy_(torch.from_numpy(scale.scale))
+        network = StreamingNetwork(config, features.width)
+        _set_scale(network, scale)
+        super().__init__(network, optimiser)
         # Not part of the detector: it goes when training is over.
         self.predict_hidden = nn.Linear(config.hidden, axes) if axes else None
         self._loss = loss
@@ -139,9 +161,10 @@ class StreamingModule(TrainedModule):
         self._n_mels = features.n_mels
 
     @property
-    def product(self) -> nn.Module:
-        """The network."""
-        return self.network
+    def network(self) -> StreamingNetwork:
+        """What is trained."""
+        assert isinstance(self.trained, StreamingNetwork)
+        return self.trained
 
     def training_step(self, batch: TensorBatch, _: int) -> Tensor:
         """Loss of a batch of whole rows."""
@@ -199,23 +222,22 @@ class HeadModule(TrainedModule):
     def __init__(
         self, config: HeadConfig, loss: LossSettings, optimiser: OptimiserSettings, scale: Scale
     ) -> None:
-        super().__init__(optimiser)
-        self.head = EncoderHead(config, len(scale.mean))
-        self.head.get_buffer("mean").copy_(torch.from_numpy(scale.mean))
-        self.head.get_buffer("scale").copy_(torch.from_numpy(scale.scale))
-        for layer in self._layers():
-            if not config.hidden:
-                # A linear head starts without an opinion.
-                nn.init.zeros_(layer.weight)
+        head = EncoderHead(config, len(scale.mean))
+        _set_scale(head, scale)
+        if not config.hidden:
+            # A linear head starts without an opinion.
+            nn.init.zeros_(head.net.get_parameter("0.weight"))
+        super().__init__(head, optimiser)
         self._loss = loss
 
     def _layers(self) -> list[nn.Linear]:
         return [layer for layer in self.head.net if isinstance(layer, nn.Linear)]
 
     @property
-    def product(self) -> nn.Module:
-        """The head."""
-        return self.head
+    def head(self) -> EncoderHead:
+        """What is trained."""
+        assert isinstance(self.trained, EncoderHead)
+        return self.trained
 
     def training_step(self, batch: TensorBatch, _: int) -> Tensor:
         """Loss of the vectors of a batch of rows."""

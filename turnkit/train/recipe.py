@@ -231,12 +231,16 @@ class OptimiserSettings:
         Rows of a batch, on each device.
     warmup : float
         Share of the steps until the learning rate is at its highest.
+    average : float
+        Decay of the running average of the weights, per step, which is what is validated
+        and kept (Polyak & Juditsky 1992); 0 keeps the weights themselves.
     """
 
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     batch_size: int = 24
     warmup: float = 0.1
+    average: float = 0.99
 
     def __post_init__(self) -> None:
         if not 0.0 < self.learning_rate <= 1.0:
@@ -244,6 +248,7 @@ class OptimiserSettings:
         _between("weight_decay", self.weight_decay, 0.0, 10.0)
         _at_least("batch_size", self.batch_size, 1)
         _between("warmup", self.warmup, 0.0, 0.9)
+        _between("average", self.average, 0.0, 0.99999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +301,10 @@ class Recipe:
         Frames that a streaming network is given at a time.
     trainer : dict
         Options of ``lightning.Trainer``, handed on as they are.
+    threads : int
+        Of torch, on a CPU. A second one brings little to a recurrent network of this
+        size, and where others use the cores, threads that wait for each other bring much
+        less than none.
 
     Other attributes are settings with a class of their own.
     """
@@ -315,6 +324,7 @@ class Recipe:
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     trainer: dict[str, Any] = field(default_factory=dict)
+    threads: int = 1
     logger: LoggerName = "tensorboard"
 
     def __post_init__(self) -> None:
@@ -322,6 +332,7 @@ class Recipe:
             raise ConfigError(f"name {self.name!r}: expected letters, digits, '-', '_' and '.'")
         _between("seed", self.seed, 0, 2**31 - 1)
         _between("block", self.block, 1, 10)
+        _between("threads", self.threads, 1, 1024)
         wanted = self.kind == ENCODER_HEAD or self.loss.needs_encoder
         if wanted and self.encoder.source == NO_ENCODER:
             why = "an encoder head" if self.kind == ENCODER_HEAD else "loss.distill or loss.hidden"

@@ -182,7 +182,7 @@ def train(
         recipe.validation.patience,
         save_best,
     )
-    with _quiet():
+    with _quiet(), _threads(recipe.threads):
         trainer = lightning.Trainer(
             **options,
             callbacks=[StepRandomness(recipe.seed), validation, keep],
@@ -263,6 +263,16 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         log.setLevel(level)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
