@@ -133,9 +133,8 @@ def test_a_full_disk_leaves_no_half_shard(corpus: Corpus, monkeypatch: pytest.Mo
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunError, match=r"cache .*length-.*No space left"):
-        fill(LengthJob(), corpus, 1)
-    monkeypatch.undo()
-    folders = list((Path(os.environ["TURNKIT_CACHE"])).rglob("*.npy"))
-    assert folders == []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(RunError, match=r"cache .*length-.*No space left"):
+            fill(LengthJob(), corpus, 1)
+    assert list(Path(os.environ["TURNKIT_CACHE"]).rglob("*.npy")) == []
