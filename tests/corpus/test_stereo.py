@@ -52,7 +52,7 @@ def test_rows_hold_their_spans_in_order_and_own_speech_between(
     for cut in cut_turns(own, other, duration):
         edges = [edge for span in cut.spans for edge in (span.start, span.end)]
         assert edges == sorted(edges)
-        assert 0.0 <= edges[0]
+        assert edges[0] >= 0.0
         assert edges[-1] == pytest.approx(cut.end - cut.start)
         last = cut.spans[-1]
         assert MIN_TAIL_S - 1e-9 <= last.end - last.start <= TAIL_S + 1e-9

@@ -10,7 +10,7 @@ import pytest
 from turnkit.errors import ConfigError, MissingAssetError, OfflineError
 from turnkit.model.encoder import SpeechEncoder
 from turnkit.train.encoders import encoder_file
-from turnkit.train.recipe import EncoderSettings
+from turnkit.train.settings import EncoderSettings
 from turnkit.whisper import last_window, whisper_log_mel
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

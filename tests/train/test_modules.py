@@ -13,7 +13,7 @@ from turnkit.features import FeatureConfig
 from turnkit.model.acoustic import HeadConfig, StreamingConfig
 from turnkit.train.datasets import collate_frames
 from turnkit.train.modules import HeadModule, StreamingModule, warm_cosine, weighted_bce
-from turnkit.train.recipe import AugmentSettings, LossSettings, OptimiserSettings
+from turnkit.train.settings import AugmentSettings, LossSettings, OptimiserSettings
 from turnkit.train.statistics import Scale
 from turnkit.train.teacher import fit_head
 

@@ -26,12 +26,13 @@ from turnkit.evaluate.fitting import fit_policies
 from turnkit.evaluate.leakage import speaker_hash
 from turnkit.evaluate.tracing import trace_turn
 from turnkit.train.callbacks import KeepState
+from turnkit.train.lightning_trainer import trainer_options
 from turnkit.train.preparation import prepare
 from turnkit.train.recipe import Recipe
 from turnkit.train.recipe_file import read_recipe
 from turnkit.train.run_folder import read_run
 from turnkit.train.speakers import open_corpora
-from turnkit.train.training import Trained, train, trainer_options
+from turnkit.train.training import Trained, train
 
 WriteRecipe = Callable[..., Path]
 Row = dict[str, Any]

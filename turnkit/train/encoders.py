@@ -11,7 +11,7 @@ from typing import Any
 from turnkit.errors import ConfigError, MissingDependencyError, OfflineError
 from turnkit.files import atomic_path, cache_dir, sha256_file
 from turnkit.network import hub_answers, hub_endpoint
-from turnkit.train.recipe import SMART_TURN, EncoderSettings
+from turnkit.train.settings import SMART_TURN, EncoderSettings
 from turnkit.whisper import N_MELS
 
 FRAMES_PER_S = 50

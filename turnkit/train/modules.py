@@ -20,7 +20,8 @@ from turnkit.model.acoustic import (
     StreamingNetwork,
 )
 from turnkit.train.datasets import TensorBatch
-from turnkit.train.recipe import AugmentSettings, LossSettings, OptimiserSettings, Recipe
+from turnkit.train.recipe import Recipe
+from turnkit.train.settings import AugmentSettings, LossSettings, OptimiserSettings
 from turnkit.train.statistics import Scale
 
 

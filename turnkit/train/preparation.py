@@ -17,7 +17,8 @@ from turnkit.train.encoders import encoder_file
 from turnkit.train.filling import fill
 from turnkit.train.material import FrameJob, HiddenJob, QueryJob, VectorJob
 from turnkit.train.modules import TrainedModule, module_for
-from turnkit.train.recipe import NO_ENCODER, Recipe
+from turnkit.train.recipe import Recipe
+from turnkit.train.settings import NO_ENCODER
 from turnkit.train.shards import CachedRows
 from turnkit.train.speakers import TrainingCorpus
 from turnkit.train.statistics import Scale, Whitening, fit_scale, fit_whitening

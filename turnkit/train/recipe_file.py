@@ -7,6 +7,7 @@ import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -89,8 +90,8 @@ def apply_override(content: dict[str, Any], override: str) -> None:
         key = "data.corpora.0.source"
     *parents, last = key.split(".")
     place: Any = content
-    for part in parents:
-        place = _enter(place, part, key)
+    for part, below in pairwise([*parents, last]):
+        place = _enter(place, part, key, [] if below.isdigit() else {})
     if isinstance(place, list):
         place[_position(place, last, key)] = value
     elif isinstance(place, dict):
@@ -99,13 +100,13 @@ def apply_override(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"override {key}: {parents[-1]} holds no keys")
 
 
-def _enter(place: Any, part: str, key: str) -> Any:
+def _enter(place: Any, part: str, key: str, empty: Any) -> Any:
     if isinstance(place, list):
         return place[_position(place, part, key)]
     if not isinstance(place, dict):
         raise ConfigError(f"override {key}: nothing below {part!r} can be set")
     if place.get(part) is None:
-        place[part] = {}
+        place[part] = empty
     return place[part]
 
 

@@ -10,7 +10,8 @@ from turnkit.corpus.reader import Corpus, load_corpus
 from turnkit.corpus.split import split_by_speaker
 from turnkit.errors import ConfigError, CorpusError
 from turnkit.evaluate.leakage import speaker_hash
-from turnkit.train.recipe import CorpusEntry, Recipe
+from turnkit.train.recipe import Recipe
+from turnkit.train.settings import CorpusEntry
 
 
 @dataclass(frozen=True, slots=True)
