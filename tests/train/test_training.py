@@ -142,6 +142,11 @@ def test_a_folder_that_holds_a_run_is_not_written_over(
     recipe = read_recipe(tiny_recipe(), ["trainer.max_epochs=1"])
     run(recipe, tmp_path / "run")
     (tmp_path / "run" / "mine.txt").write_text("mine")
+    # a folder that holds no run keeps what it has, whatever its name
+    (tmp_path / "other" / "logs").mkdir(parents=True)
+    (tmp_path / "other" / "logs" / "mine.txt").write_text("mine")
+    run(recipe, tmp_path / "other", overwrite=True)
+    assert (tmp_path / "other" / "logs" / "mine.txt").exists()
     with pytest.raises(RunError, match=r"holds a run already.*--resume.*--overwrite"):
         run(recipe, tmp_path / "run")
     run(recipe, tmp_path / "run", overwrite=True)

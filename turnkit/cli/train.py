@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume is not None and (out is not None or args.overwrite):
         raise ConfigError("train: --resume goes on in its own folder: leave --out away")
     from turnkit.train.recipe_file import read_recipe
-    from turnkit.train.run_folder import read_run
+    from turnkit.train.run_folder import holds_run, read_run
     from turnkit.train.training import train
 
     if args.resume is not None:
@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         trained = train(recipe, folder, resume=args.resume is not None, overwrite=args.overwrite)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; go on with: turnkit train --resume {folder}", file=sys.stderr)
+        how = f"turnkit train --resume {folder}" if holds_run(folder) else "the same command"
+        print(f"\ninterrupted; go on with: {how}", file=sys.stderr)
         return 130
     if trained is not None:
         print("\n".join(_lines(trained.folder, trained.metrics)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -118,7 +119,12 @@ def _fill_shards(
                 bar.update(len(cache.shards[shard]))
             return
         context = multiprocessing.get_context("spawn")
-        with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with (
+            _one_thread_each(),
+            ProcessPoolExecutor(
+                workers, mp_context=context, initializer=_ignore_interrupts
+            ) as pool,
+        ):
             running: dict[Future[None], int] = {}
             try:
                 for shard in todo:
@@ -136,6 +142,11 @@ def _fill_shards(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that gave the work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _compute(job: Job, turns: Sequence[Turn], cache: ShardCache, shard: int) -> None:

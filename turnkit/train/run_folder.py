@@ -42,20 +42,39 @@ _BOUND = (
 """Keys among those that may not: they decide what the weights become."""
 
 
-def start_run(folder: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
-    """Make the folder of a new run.
+def holds_run(folder: Path) -> bool:
+    """Whether a run was begun in a folder."""
+    return (folder / RECIPE_FILE).is_file()
+
+
+def check_free(folder: Path) -> None:
+    """Make sure that a folder holds no run.
 
     Raises
     ------
     RunError
-        If it holds a run already, or cannot be written.
+        If it does.
     """
-    if (folder / RECIPE_FILE).exists():
+    if holds_run(folder):
         raise RunError(
             f"{folder}: holds a run already: go on with it (--resume {folder}), replace it "
             "(--overwrite), or choose another folder (--out)"
         )
-    _write(folder, recipe, facts)
+
+
+def start_run(folder: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+    """Write what a new run begins with.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
+    """
+    try:
+        write_recipe(folder / RECIPE_FILE, recipe)
+        write_json(folder / RUN_FILE, facts)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error})") from error
 
 
 def clear_run(folder: Path) -> None:
@@ -77,14 +96,6 @@ def clear_run(folder: Path) -> None:
                 shutil.rmtree(folder / name)
     except OSError as error:
         raise RunError(f"{folder}: cannot be cleared ({error})") from error
-
-
-def _write(folder: Path, recipe: Recipe, facts: Mapping[str, Any]) -> None:
-    try:
-        write_recipe(folder / RECIPE_FILE, recipe)
-        write_json(folder / RUN_FILE, facts)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error})") from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -121,7 +132,7 @@ def read_run(folder: Path, recipe: str | None, overrides: Sequence[str]) -> Reci
         If something is changed that decides what the weights become.
     """
     path = folder / RECIPE_FILE
-    if not path.is_file():
+    if not holds_run(folder):
         raise RunError(f"{folder}: holds no run to resume (no {RECIPE_FILE})")
     before = read_recipe(path)
     now = read_recipe(recipe, overrides) if recipe else read_recipe(path, overrides)

@@ -42,8 +42,10 @@ from turnkit.train.run_folder import (
     BEST,
     CHECKPOINT,
     METRICS_FILE,
+    check_free,
     check_same_data,
     clear_run,
+    holds_run,
     start_run,
     write_json,
 )
@@ -99,29 +101,40 @@ def train(
     """
     options = trainer_options(recipe)
     check_logger(recipe)
-    corpora = open_corpora(recipe)
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if first and not resume and not overwrite:
+        check_free(folder)
+    corpora = open_corpora(recipe)
     torch.manual_seed(recipe.seed)
     prepared = prepare(recipe, corpora)
     facts = run_facts(corpora, prepared)
     if resume:
         check_same_data(folder, facts)
     elif first:
-        if overwrite:
+        if holds_run(folder):
             clear_run(folder)
         start_run(folder, recipe, facts)
     description = model_description(recipe, corpora, prepared)
+    figures = _fit(recipe, prepared, options, description, folder, resume)
+    return None if figures is None else finish(folder, recipe, prepared, description, figures)
+
+
+def _fit(
+    recipe: Recipe,
+    prepared: Prepared,
+    options: Mapping[str, Any],
+    description: Mapping[str, Any],
+    folder: Path,
+    resume: bool,
+) -> dict[str, Any] | None:
+    """Run Lightning's trainer; figures of the run on the first rank, None on the others."""
     keep = KeepState(folder / CHECKPOINT, recipe.checkpoint.every_n_steps)
 
     def save_best(module: TrainedModule) -> None:
         save_run_model(folder / BEST, description, module.product)
 
-    validation = ReplayValidation(
-        prepared.replayer,
-        recipe.validation.every_n_epochs,
-        recipe.validation.patience,
-        save_best,
-    )
+    how = recipe.validation
+    validation = ReplayValidation(prepared.replayer, how.every_n_epochs, how.patience, save_best)
     with quiet(), threads(recipe.threads):
         trainer = lightning.Trainer(
             **options,
@@ -132,10 +145,15 @@ def train(
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
         )
-        _fit(trainer, prepared, recipe, folder / CHECKPOINT if resume else None)
+        data = TrainingData(prepared.dataset, recipe)
+        prepared.module.steps = all_steps(trainer, len(data.batches(trainer)))
+        state = folder / CHECKPOINT
+        found = state if resume and state.is_file() else None
+        with own_interrupts(trainer):
+            trainer.fit(prepared.module, datamodule=data, ckpt_path=found, weights_only=True)
     if not trainer.is_global_zero:
         return None
-    figures = {
+    return {
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "best_epoch": validation.best_epoch,
@@ -143,17 +161,6 @@ def train(
         "caching_s": round(prepared.seconds, 1),
         "training_s": round(keep.seconds, 1),
     }
-    return finish(folder, recipe, prepared, description, figures)
-
-
-def _fit(
-    trainer: lightning.Trainer, prepared: Prepared, recipe: Recipe, checkpoint: Path | None
-) -> None:
-    data = TrainingData(prepared.dataset, recipe)
-    prepared.module.steps = all_steps(trainer, len(data.batches(trainer)))
-    found = checkpoint if checkpoint is not None and checkpoint.is_file() else None
-    with own_interrupts(trainer):
-        trainer.fit(prepared.module, datamodule=data, ckpt_path=found, weights_only=True)
 
 
 def finish(
