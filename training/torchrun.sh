@@ -6,7 +6,7 @@
 set -euo pipefail
 
 nodes=${NODES:-1}
-gpus=${GPUS:-$(nvidia-smi --list-gpus 2>/dev/null | wc -l)}
+gpus=${GPUS:-$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)}
 accelerator=gpu
 if [ "$gpus" -eq 0 ]; then
   accelerator=cpu
