@@ -33,7 +33,7 @@ demo: $(READY) ## train, measure, export and replay on the embedded corpus
 	$(BIN)/turnkit doctor
 	$(BIN)/turnkit data describe embedded
 	$(BIN)/turnkit train training/demo.yaml out=$(RUN)
-	$(BIN)/turnkit eval --corpus embedded:test --detector $(RUN) --detector vad:silero --out $(RUN)/report
+	$(BIN)/turnkit eval --corpus embedded:test --fit-on embedded:train --detector $(RUN) --detector vad:silero --out $(RUN)/report
 	$(BIN)/turnkit export $(RUN) $(RUN)/demo.turnkit
 	$(BIN)/turnkit data audio embedded:test 0 $(RUN)/turn.wav
 	$(BIN)/turnkit replay $(RUN)/demo.turnkit $(RUN)/turn.wav --plot $(RUN)/turn.png
