@@ -57,7 +57,8 @@ format: $(READY) ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(READY) ## cost of the shipped detectors beside their peers
-	$(BIN)/turnkit bench default
+	$(BIN)/turnkit peers get smart-turn
+	$(BIN)/turnkit bench default --against encoder --against smart-turn --against vad:silero
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) build dist runs reports .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
