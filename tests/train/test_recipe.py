@@ -9,8 +9,9 @@ import yaml
 
 from turnkit.errors import ConfigError
 from turnkit.model.acoustic import HeadConfig, StreamingConfig
+from turnkit.settings_file import build
 from turnkit.train.recipe import Recipe
-from turnkit.train.recipe_file import build, read_recipe, write_recipe
+from turnkit.train.recipe_file import read_recipe, write_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "training").glob("*.yaml"))
 

@@ -89,7 +89,7 @@ class Recipe:
     def model_config(self) -> Any:
         """Shape of the model: `StreamingConfig` or `HeadConfig`."""
         from turnkit.model.acoustic import HeadConfig, StreamingConfig
-        from turnkit.train.recipe_file import build
+        from turnkit.settings_file import build
 
         shape = StreamingConfig if self.kind == STREAMING else HeadConfig
         return build(shape, self.model, "model")

@@ -20,8 +20,9 @@ from typing import Any
 
 from turnkit.errors import ConfigError, RunError
 from turnkit.files import atomic_path
+from turnkit.settings_file import plain
 from turnkit.train.recipe import Recipe
-from turnkit.train.recipe_file import plain, read_recipe, write_recipe
+from turnkit.train.recipe_file import read_recipe, write_recipe
 
 RECIPE_FILE = "recipe.yaml"
 RUN_FILE = "run.json"
