@@ -11,7 +11,9 @@
     |-- BundleError         an exported bundle that cannot be read or written
     |-- MissingAssetError   a model file that is not on this machine, and how to get it
     |-- MissingDependencyError   an optional package, and the extra that brings it
-    `-- OfflineError        something that lives on the network, and none answered
+    |-- OfflineError        something that lives on the network, and none answered
+    |-- StageError          a stage of the agent (stt, llm, tts) that failed in a call
+    `-- CallError           a call that cannot be set up, or ended in trouble
 
 Messages name the offender and say what would have been accepted.
 """
@@ -74,3 +76,19 @@ class MissingDependencyError(TurnkitError, ImportError):
 
 class OfflineError(TurnkitError):
     """Something that lives on the network, where no network answered."""
+
+
+class StageError(TurnkitError):
+    """A stage of the agent that failed in a call; other calls and stages go on."""
+
+    def __init__(self, stage: str, problem: str) -> None:
+        super().__init__(f"{stage}: {problem}")
+        self.stage = stage
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[StageError], tuple[str, str]]:
+        return type(self), (self.stage, self.problem)
+
+
+class CallError(TurnkitError):
+    """A call that cannot be set up, or that ended in trouble."""

@@ -1,0 +1,1 @@
+"""How audio and messages reach the agent: WebRTC and WebSockets."""

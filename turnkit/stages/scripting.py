@@ -1,0 +1,106 @@
+"""Scripted timing and faults, for the fakes of every stage.
+
+A fake is a product feature: it lets an application test what its users will feel when a
+service is slow or fails, and lets a measurement put a stated delay in a stage's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from turnkit.errors import ConfigError, StageError
+
+FaultKind = Literal["none", "die", "hang", "error", "garbage"]
+"""What can go wrong: ending without a word, never answering, an error, or nonsense."""
+
+
+class Delay:
+    """A delay in milliseconds, constant or drawn.
+
+    Parameters
+    ----------
+    spec : str or float
+        ``75`` or ``"75"``: always that. ``"uniform:50:100"``. ``"lognormal:180:0.4"``:
+        median 180, sigma 0.4 of its logarithm.
+    seed : int
+
+    Raises
+    ------
+    ConfigError
+        If the spec is none of these, or a number is negative.
+    """
+
+    def __init__(self, spec: str | float, seed: int = 0) -> None:
+        self.spec = str(spec)
+        self._random = np.random.default_rng(seed)
+        name, *numbers = self.spec.split(":")
+        try:
+            if not numbers:
+                name, numbers = "constant", [name]
+            values = [float(number) for number in numbers]
+        except ValueError:
+            values = []
+        wanted = {"constant": 1, "uniform": 2, "lognormal": 2}.get(name)
+        if len(values) != wanted or any(not 0 <= v < math.inf for v in values):
+            raise ConfigError(
+                f"delay {self.spec!r}: expected milliseconds, uniform:LOW:HIGH or "
+                "lognormal:MEDIAN:SIGMA"
+            )
+        self._name, self._values = name, values
+        if name == "uniform" and values[0] > values[1]:
+            raise ConfigError(f"delay {self.spec!r}: the lower end comes first")
+
+    def draw_ms(self) -> float:
+        """Next delay in milliseconds."""
+        if self._name == "constant":
+            return self._values[0]
+        if self._name == "uniform":
+            return float(self._random.uniform(self._values[0], self._values[1]))
+        return float(self._values[0] * math.exp(self._values[1] * self._random.standard_normal()))
+
+    async def wait(self) -> None:
+        """Sleep for the next delay."""
+        await asyncio.sleep(self.draw_ms() / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong at a stated call of a fake.
+
+    Attributes
+    ----------
+    kind : str
+        ``"die"`` ends without a word, ``"hang"`` never answers, ``"error"`` raises,
+        ``"garbage"`` gives nonsense; ``"none"`` leaves all well.
+    call : int
+        The call, counted from 1, at which it happens.
+    after : int
+        Pieces (tokens, words or pieces of audio) that still come before it.
+    lasting : bool
+        Whether every later call fails, too.
+    """
+
+    kind: FaultKind = "none"
+    call: int = 1
+    after: int = 0
+    lasting: bool = False
+
+    def __post_init__(self) -> None:
+        if self.call < 1 or self.after < 0:
+            raise ConfigError("fault.call, fault.after: expected at least 1 and 0")
+
+    def strikes(self, call: int) -> bool:
+        """Whether the fault belongs to call number `call`, counted from 1."""
+        return self.kind != "none" and (call == self.call or (self.lasting and call > self.call))
+
+    async def strike(self, stage: str) -> None:
+        """Hang or raise; returns for the kinds that a stage acts out itself."""
+        if self.kind == "hang":
+            await asyncio.Event().wait()
+        if self.kind == "error":
+            raise StageError(stage, "scripted error (simulated)")
