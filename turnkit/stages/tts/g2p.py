@@ -61,11 +61,14 @@ class SpokenWord:
         IPA, one sound each, with stress marks; never empty.
     pause : str
         Punctuation after it, or "".
+    written : tuple of int
+        First and last word of the text that it speaks for; see `normalize.Token`.
     """
 
     text: str
     symbols: Phones
     pause: str = ""
+    written: tuple[int, int] = (0, 0)
 
 
 class EnglishG2P:
@@ -101,7 +104,9 @@ class EnglishG2P:
         tokens = spoken_tokens(text, self._knows)
         last = len(tokens) - 1
         return tuple(
-            SpokenWord(token.word, self._symbols(token, final=i == last), token.pause)
+            SpokenWord(
+                token.word, self._symbols(token, final=i == last), token.pause, token.written
+            )
             for i, token in enumerate(tokens)
         )
 

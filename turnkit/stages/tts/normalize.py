@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from turnkit.errors import MissingDependencyError
 
@@ -66,10 +68,14 @@ class Token:
         Lower-case word, never empty.
     pause : str
         Punctuation spoken after it: "", or one of ``PAUSES``.
+    written : tuple of int
+        First and last word of the text, as whitespace parts it and counted from 0, that
+        it speaks for: "twelve dollars" both come from one, "$12".
     """
 
     word: str
     pause: str = ""
+    written: tuple[int, int] = (0, 0)
 
 
 def spoken_tokens(text: str, known: Callable[[str], bool]) -> tuple[Token, ...]:
@@ -95,18 +101,22 @@ def spoken_tokens(text: str, known: Callable[[str], bool]) -> tuple[Token, ...]:
     """
     tokens: list[Token] = []
     before = ""
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text.translate(_SAME_AS))):
+    # word by word, so that a place in the normalised text leads back to the text's word
+    parts = [unicodedata.normalize("NFKC", part.translate(_SAME_AS)) for part in text.split()]
+    starts = list(accumulate((len(part) + 1 for part in parts), initial=0))
+    for match in _TOKEN.finditer(" ".join(parts)):
         kind, found = str(match.lastgroup), match.group()
         if kind == "pause":
             if tokens and not (found == "." and before in _ABBREVIATED):
                 marks = tokens[-1].pause + found
                 strongest = next(mark for mark in PAUSES if mark in marks)
-                tokens[-1] = Token(tokens[-1].word, strongest)
+                tokens[-1] = replace(tokens[-1], pause=strongest)
             continue
         if kind == "word" and found.lower() == "am" and before in _COUNTED:
             kind = "initials"  # "7 am" is a time, "I am" is not
         words = _plain_word(found, known) if kind == "word" else _READERS[kind](found)
-        tokens += [Token(word) for word in words]
+        written = bisect_right(starts, match.start()) - 1, bisect_right(starts, match.end() - 1) - 1
+        tokens += [Token(word, written=written) for word in words]
         before = found.lower() if kind == "word" else kind
     return tuple(tokens)
 

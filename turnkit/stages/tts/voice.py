@@ -110,6 +110,8 @@ def open_session(voice: Path, threads: int) -> tuple[ort.InferenceSession, bool]
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Idle threads that spin take the cores from the rest of an agent.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     graph = voice.read_bytes()
     timed = DURATIONS.encode() in graph
     if timed:
