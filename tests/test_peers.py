@@ -197,7 +197,7 @@ def test_the_pinned_hash_is_that_of_the_public_file(
 
 def test_every_peer_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(peers.SMOLLM2.variable, raising=False)
-    with pytest.raises(MissingAssetError, match="SmolLM2 .* `turnkit peers get smollm2`"):
+    with pytest.raises(MissingAssetError, match=r"SmolLM2 .* `turnkit peers get smollm2`"):
         peers.path_of(peers.SMOLLM2)
 
 
