@@ -67,7 +67,7 @@ export class Call {
       await this.#exchange();
     } catch (error) {
       if (this.over) return;
-      this.#fail(error.code && error.title ? error : problem("unknown", String(error)));
+      this.#fail(error.title ? error : problem("unknown", String(error)));
     }
   }
 
@@ -175,7 +175,7 @@ export class Call {
       await sender.replaceTrack(track);
       old.getTracks().forEach((one) => one.stop());
     } catch (error) {
-      this.options.onproblem(error.code ? error : problem("unknown", String(error)));
+      this.options.onproblem(error.title ? error : problem("unknown", String(error)));
     }
   }
 
