@@ -1,0 +1,72 @@
+"""The two places where aiortc's private parts are touched.
+
+aiortc is pinned to one minor version for these; `tests/agent/transport/test_aiortc_taps.py`
+fails if a version has them no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiortc import RTCRtpReceiver, RTCRtpSender
+from aiortc.rtp import RtpPacket, is_rtcp
+
+_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+_SEND = "_send_rtp"
+
+
+class _Tap:
+    """Stands in for aiortc's jitter buffer: takes packets and never has a frame."""
+
+    def __init__(self, take: Callable[[RtpPacket], None]) -> None:
+        self._take = take
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        self._take(packet)
+        return False, None
+
+
+def tap_packets(receiver: RTCRtpReceiver, take: Callable[[RtpPacket], None]) -> None:
+    """Get a receiver's RTP packets as they arrive, in place of its jitter buffer.
+
+    aiortc's buffer stalls for 16 packets on a single loss, keeps that lag and conceals
+    nothing. A packet reaches it after the receiver has counted it for its RTCP reports,
+    so these stay true; as the stand-in never has a frame, nothing is decoded twice.
+
+    Raises
+    ------
+    AttributeError
+        If this version of aiortc keeps its buffer elsewhere.
+    """
+    getattr(receiver, _BUFFER)
+    setattr(receiver, _BUFFER, _Tap(take))
+
+
+def tap_sending(
+    sender: RTCRtpSender,
+    through: Callable[[bytes, Callable[[bytes], Awaitable[None]]], Awaitable[None]],
+) -> None:
+    """Let a sender's RTP packets, not RTCP, pass through a coroutine before encryption.
+
+    Parameters
+    ----------
+    sender : RTCRtpSender
+        Of a connection whose transports have been negotiated.
+    through : coroutine function
+        Called with a packet and what sends one.
+
+    Raises
+    ------
+    AttributeError
+        If this version of aiortc sends otherwise.
+    """
+    transport = sender.transport
+    send = getattr(transport, _SEND)
+
+    async def tapped(data: bytes) -> None:
+        if is_rtcp(data):
+            await send(data)
+        else:
+            await through(data, send)
+
+    setattr(transport, _SEND, tapped)
