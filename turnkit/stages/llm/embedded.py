@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from turnkit.errors import ConfigError, StageError, TurnkitError
-from turnkit.stages.llm.gguf import DEFAULT_MODEL, fetch_gguf, find_gguf
+from turnkit.stages.llm.gguf import DEFAULT_MODEL, find_gguf
 from turnkit.stages.llm.llama_server import Chunk, LlamaServer
 from turnkit.stages.llm.prompts import PromptWriter
 from turnkit.stages.llm.protocol import ChatMessage
+from turnkit.stages.llm.relay import CLOSED
+from turnkit.stages.llm.request import Request
 from turnkit.stages.llm.sentences import SentenceLimit
 
 MAX_THREADS = 64
@@ -103,16 +105,6 @@ class EmbeddedLlm:
         self._pool = ThreadPoolExecutor(settings.slots, thread_name_prefix="turnkit-llm")
         self._closed = False
 
-    def fetch(self, report: Callable[[str], None] = lambda _: None) -> Path:
-        """Bring the model to this machine if it is not there; blocking.
-
-        Raises
-        ------
-        ConfigError, OfflineError
-            If there is no such model, or the network did not give it.
-        """
-        return fetch_gguf(self.settings.model, self.settings.file, report)
-
     async def warm(self) -> None:
         """Load the model and run it once.
 
@@ -163,7 +155,7 @@ class EmbeddedLlm:
         """Run something in one of the engine's threads."""
         return self._pool.submit(work)
 
-    def run(self, request: _Request) -> None:
+    def run(self, request: Request) -> None:
         """Carry a request out, in a thread of the engine's."""
         try:
             if not request.stopped:
@@ -175,7 +167,7 @@ class EmbeddedLlm:
         else:
             request.deliver(None)
 
-    def _carry_out(self, request: _Request) -> None:
+    def _carry_out(self, request: Request) -> None:
         server, writer = self._load()
         write = writer.beginning if request.ahead else writer.whole
         limit = SentenceLimit(self.settings.sentences)
@@ -235,7 +227,7 @@ class EmbeddedConversation:
     def __init__(self, engine: EmbeddedLlm, slot: int) -> None:
         self.slot = slot
         self._engine = engine
-        self._newest: _Request | None = None
+        self._newest: Request | None = None
         self._running: set[Future[object]] = set()
         self._closed = False
 
@@ -280,49 +272,13 @@ class EmbeddedConversation:
         finally:
             self._engine.give_back(self)
 
-    def _begin(self, messages: Sequence[ChatMessage], ahead: bool) -> _Request:
+    def _begin(self, messages: Sequence[ChatMessage], ahead: bool) -> Request:
         if self._closed:
-            raise StageError("llm", "the conversation was closed")
+            raise StageError("llm", CLOSED)
         if self._newest is not None:
             self._newest.stop("a newer request took over")
-        request = _Request(tuple(messages), self.slot, ahead)
+        request = Request(tuple(messages), self.slot, ahead)
         self._newest = request
         self._running = {each for each in self._running if not each.done()}
         self._running.add(self._engine.submit(lambda: self._engine.run(request)))
         return request
-
-
-class _Request:
-    """One run of the model: stopped from the event loop, delivering from a thread."""
-
-    def __init__(self, messages: tuple[ChatMessage, ...], slot: int, ahead: bool) -> None:
-        self.messages = messages
-        self.slot = slot
-        self.ahead = ahead
-        self.stopped = False
-        self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[str | Exception | None] = asyncio.Queue()
-
-    def stop(self, reason: str = "the conversation was closed") -> None:
-        """End it: nothing more is delivered, the model stops at its next token."""
-        if not self.stopped:
-            self.stopped = True
-            self._queue.put_nowait(StageError("llm", reason))
-
-    def deliver(self, item: str | Exception | None) -> None:
-        """Hand over a piece of text, a failure, or None for the end; from any thread."""
-        try:
-            self._loop.call_soon_threadsafe(self._put, item)
-        except RuntimeError:
-            self.stopped = True  # the event loop is gone, and nobody listens
-
-    def _put(self, item: str | Exception | None) -> None:
-        if not self.stopped:
-            self._queue.put_nowait(item)
-
-    async def pieces(self) -> AsyncGenerator[str, None]:
-        """Text as it comes."""
-        while (item := await self._queue.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
