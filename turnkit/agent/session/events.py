@@ -78,6 +78,8 @@ class Voiced:
         Words that end in it, with `end` in seconds from the start of the reply.
     clause_done : bool
         Whether it was the last of its clause.
+    cached : bool
+        Taken from memory.
     """
 
     at: int
@@ -85,6 +87,7 @@ class Voiced:
     seconds: float
     words: tuple[SpokenWord, ...] = ()
     clause_done: bool = False
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ class Playout:
         return None if self._reply == _NOBODY else self._reply
 
     @property
+    def rate(self) -> int:
+        """Rate in Hz at which samples are queued and pulled."""
+        return self._rate
+
+    @property
     def played_s(self) -> float:
         """Seconds of the open reply that were pulled."""
         return self._played / self._rate

@@ -93,7 +93,9 @@ def written(transition: Transition) -> None:
 
 
 def voiced(transition: Transition, event: Voiced) -> None:
-    """Audio was made."""
+    """Note audio that was made."""
+    if event.cached:
+        transition.count("cached_clauses")
     reply = transition.reply
     first = transition.state.at if reply.first_audio_at is None else reply.first_audio_at
     transition.set_reply(

@@ -1,0 +1,267 @@
+"""One call: the asyncio shell around the session's state machine.
+
+Everything that happens becomes an event for `step`, whose commands are carried out at
+once and without waiting; whatever takes time runs in tasks of the call's one task group
+or in threads, and comes back as an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from turnkit.agent.display import CallObserver, Display
+from turnkit.agent.hearing import CallTap, Listener
+from turnkit.agent.records import CallSummary
+from turnkit.agent.session import commands as do
+from turnkit.agent.session.events import (
+    Begun,
+    Detected,
+    Event,
+    Played,
+    Recognised,
+    StageFailed,
+    Ticked,
+)
+from turnkit.agent.session.playout import Playout
+from turnkit.agent.session.settings import CLOCK_RATE
+from turnkit.agent.session.step import begin, step
+from turnkit.agent.speaking import Speaker
+from turnkit.agent.stack import Detectors, Stack
+from turnkit.agent.transport.protocol import CallTransport
+from turnkit.audio import Samples
+from turnkit.detector.protocol import TurnEvent
+from turnkit.errors import StageError, TurnkitError
+from turnkit.timing import to_seconds
+
+TIMELINE_S = 0.1
+"""Seconds between two messages of the timeline."""
+
+BROKEN = "something went wrong inside the agent; the server's log says what"
+
+
+async def run_call(
+    stack: Stack,
+    transport: CallTransport,
+    call_id: str,
+    observer: CallObserver,
+    tap: CallTap | None = None,
+) -> CallSummary:
+    """Hold a call until somebody hangs up, a limit is reached, or a stage is lost.
+
+    Parameters
+    ----------
+    stack : Stack
+        Warmed.
+    transport : CallTransport
+        Connected; is closed at the end.
+    call_id : str
+    observer : CallObserver
+    tap : CallTap, optional
+        Gets the audio, inputs and events of the detector that decides.
+
+    Returns
+    -------
+    CallSummary
+    """
+    detectors = await stack.lend_detectors()
+    try:
+        return await Call(stack, transport, call_id, observer, detectors, tap).run()
+    finally:
+        stack.return_detectors(detectors)
+
+
+class Call:
+    """A call under way; see `run_call`."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        transport: CallTransport,
+        call_id: str,
+        observer: CallObserver,
+        detectors: Detectors,
+        tap: CallTap | None = None,
+    ) -> None:
+        self._stack, self._transport, self._observer = stack, transport, observer
+        self._detectors = detectors
+        self._state = begin(stack.rules, call_id)
+        self._now = 0
+        self._playout = Playout(transport.playout_rate)
+        self._main = Listener(detectors.main, stack.ears, self._decided, tap)
+        self._shadows = [
+            Listener(shadow, stack.shadows, self._told(shadow.name)) for shadow in detectors.shadows
+        ]
+        self._display = Display(transport, observer)
+        self._reason = ""
+        self._over = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> CallSummary:
+        """Hold the call; see `run_call`."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._open()
+                await self._over.wait()
+                for task in self._tasks:
+                    task.cancel()
+        except* TurnkitError as errors:
+            self._fail(str(errors.exceptions[0]))
+        except* Exception as errors:
+            self._observer.note("call broke", error=repr(errors.exceptions[0]))
+            self._fail(BROKEN)
+        finally:
+            await self._close()
+        seconds = to_seconds(self._now, CLOCK_RATE)
+        return self._display.summary(self._state.call_id, self._reason, seconds)
+
+    def _open(self) -> None:
+        self._speaker = Speaker(
+            self._stack, self._playout, self._post, lambda: self._now, self._spawn
+        )
+        self._open_recogniser()
+        self._display.hello(self._stack, self._detectors, self._state.call_id)
+        self._transport.play(self)
+        self._spawn(self._receive(), "audio")
+        self._spawn(self._messages(), "messages")
+        self._spawn(self._timeline(), "timeline")
+        for i, listener in enumerate((self._main, *self._shadows)):
+            self._spawn(listener.run(), f"detector {i}")
+        self._post(Begun(0))
+
+    def _open_recogniser(self) -> None:
+        """Open the recogniser's stream, whose counts begin now."""
+        self._utterance, self._heard_from = self._state.utterance, self._now
+        self._stt = self._stack.stt.open()
+        self._spawn(self._words(), "words")
+
+    async def _close(self) -> None:
+        """Free everything, whatever happened."""
+        reply = self._playout.reply
+        if reply is not None:
+            self._playout.close(reply)
+        for name in ("_stt", "_speaker"):
+            part = getattr(self, name, None)
+            if part is not None:
+                await part.aclose()
+        await self._transport.aclose(self._reason)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self._group.create_task(work, name=f"{self._state.call_id} {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _fail(self, words: str) -> None:
+        """Tell the caller that the call ends in trouble."""
+        self._reason = self._reason or words
+        self._display.tell("error", self._now, stage="server", text=words, fatal=True)
+        self._display.tell("bye", self._now, reason=words)
+
+    def _end(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        self._over.set()
+
+    # What comes in.
+
+    async def _receive(self) -> None:
+        while (samples := await self._transport.receive()) is not None:
+            self._now += len(samples)
+            self._display.meter.heard(self._now, samples)
+            self._stt.push(samples)
+            for listener in (self._main, *self._shadows):
+                listener.push(samples)
+            self._post(Ticked(self._now))
+        self._end("the caller is gone")
+
+    async def _messages(self) -> None:
+        while (message := await self._transport.receive_message()) is not None:
+            if message.get("type") == "hangup":
+                self._end("the caller hung up")
+            elif message.get("type") == "link":
+                self._display.take_link(message)
+
+    async def _words(self) -> None:
+        stream, utterance, since = self._stt, self._utterance, self._heard_from
+        try:
+            async for told in stream:
+                transcript = replace(
+                    told, utterance=told.utterance + utterance, heard=told.heard + since
+                )
+                if transcript.committed and transcript.utterance == self._state.utterance:
+                    self._main.tell("words", " ".join(transcript.committed))
+                self._post(Recognised(self._now, transcript))
+        except StageError as error:
+            if stream is self._stt:
+                self._post(StageFailed(self._now, error.stage, error.problem))
+
+    def _decided(self, events: Sequence[TurnEvent]) -> None:
+        self._display.events(self._detectors.main.name, events)
+        for event in events:
+            self._post(Detected(self._now, event))
+
+    def _told(self, name: str) -> Callable[[Sequence[TurnEvent]], None]:
+        return lambda events: self._display.events(name, events)
+
+    def pull(self, n: int) -> Samples:
+        """Give the transport what is to be sent next."""
+        reply, before = self._playout.reply, self._playout.played_s
+        samples = self._playout.pull(n)
+        self._display.meter.said(self._now, samples)
+        if reply is not None and self._playout.played_s > before:
+            self._post(Played(self._now, reply, self._playout.played_s))
+        return samples
+
+    # What goes out.
+
+    def _post(self, event: Event) -> None:
+        """Take an event and carry out what follows from it."""
+        self._state, commands = step(self._state, event)
+        for command in commands:
+            self._carry_out(command)
+
+    def _carry_out(self, command: do.Command) -> None:
+        match command:
+            case do.FlushStt():
+                self._stt.flush()
+            case do.RestartStt():
+                self._restart_recogniser(command)
+            case do.Prefill():
+                self._speaker.prefill(command.messages)
+            case do.StartReply():
+                self._speaker.start(command.reply, command.messages)
+            case do.StartSaying():
+                self._speaker.say(command.reply)
+            case do.Speak():
+                self._speaker.speak(command.text)
+            case do.Play():
+                self._playout.play(command.reply)
+                self._main.tell("agent", "speaks")
+            case do.Hold():
+                self._playout.hold(command.reply)
+            case do.Duck():
+                self._playout.duck(command.gain)
+            case do.CancelReply():
+                self._speaker.cancel(command.reply)
+                self._main.tell("agent", "is silent")
+            case do.HangUp():
+                self._end(command.reason)
+            case do.Tell() | do.Count() | do.Record():
+                self._display.note(command, self._now)
+
+    def _restart_recogniser(self, command: do.RestartStt) -> None:
+        if not command.reopen:
+            self._stt.restart(command.keep)
+            return
+        failed = self._stt
+        self._open_recogniser()
+        self._spawn(failed.aclose(), "failed recogniser")
+
+    async def _timeline(self) -> None:
+        while True:
+            await asyncio.sleep(TIMELINE_S)
+            self._display.timeline(self._main.take_trace(), self._now)
+            load = sum(listener.load for listener in (self._main, *self._shadows))
+            self._observer.note("detector load", factor=load)
