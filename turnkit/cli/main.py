@@ -15,7 +15,7 @@ from turnkit.errors import ConfigError, TurnkitError
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-COMMANDS = ("data", "train", "eval", "export", "replay", "bench", "peers", "doctor")
+COMMANDS = ("data", "train", "eval", "export", "replay", "serve", "bench", "peers", "doctor")
 """Modules of `turnkit.cli`, in the order of the help. Their tops import light things only."""
 
 INTERRUPTED = 130

@@ -1,0 +1,1 @@
+"""What is told about calls: spans, metrics and structured logs."""
