@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from turnkit.agent.caller.impair import Impair
 from turnkit.agent.caller.listening import Playout
 from turnkit.agent.caller.microphone import Microphone
-from turnkit.agent.transport.aiortc_taps import tap_packets, tap_sending
+from turnkit.agent.transport.aiortc_taps import cut_off, tap_packets, tap_sending
 from turnkit.agent.transport.inbox import as_text
 from turnkit.agent.transport.offer import as_ice_servers
 from turnkit.agent.transport.opus import OPUS_RATE
@@ -225,11 +225,7 @@ class Caller:
 
     async def vanish(self) -> None:
         """Be gone without a goodbye, as when a phone loses its network."""
-        for transceiver in self._peer.getTransceivers():
-            # What is left of the connection talks into the void.
-            connection = transceiver.receiver.transport.transport._connection
-            for protocol in connection._protocols:
-                protocol.transport.sendto = lambda *_: None
+        cut_off(self._peer)
         await self.aclose()
 
     async def aclose(self) -> None:

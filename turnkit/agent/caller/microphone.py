@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkit.agent.transport.opus import OPUS_RATE
-from turnkit.agent.transport.outgoing import FRAME_S
+from turnkit.agent.transport.pacing import FRAME_S
 from turnkit.audio import Samples, as_audio, resample
 
 
@@ -69,7 +69,7 @@ class Microphone:
                     low - item.start : high - item.start
                 ]
         self._position += n
-        return np.clip(out, -1.0, 1.0)
+        return np.asarray(np.clip(out, -1.0, 1.0), dtype=np.float32)
 
     def sent(self, due: float, samples: Samples) -> None:
         """Note the frame that was pulled last, and when it was due."""

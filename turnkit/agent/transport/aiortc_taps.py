@@ -1,4 +1,4 @@
-"""The two places where aiortc's private parts are touched.
+"""The only places where private parts of aiortc and aioice are touched.
 
 aiortc is pinned to one minor version for these; `tests/agent/transport/test_aiortc_taps.py`
 fails if a version has them no more.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from aiortc import RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.rtp import RtpPacket, is_rtcp
 
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
@@ -70,3 +70,27 @@ def tap_sending(
             await through(data, send)
 
     setattr(transport, _SEND, tapped)
+
+
+def cut_off(peer: RTCPeerConnection) -> None:
+    """Let nothing leave a connection any more, not even a goodbye.
+
+    Raises
+    ------
+    AttributeError
+        If this version of aioice sends otherwise.
+    """
+    for transceiver in peer.getTransceivers():
+        connection = transceiver.receiver.transport.transport._connection
+        for protocol in connection._protocols:
+            for name, nothing in (("send_data", _send_nothing), ("send_stun", _do_nothing)):
+                getattr(protocol, name)
+                setattr(protocol, name, nothing)
+
+
+async def _send_nothing(*_: object) -> None:
+    pass
+
+
+def _do_nothing(*_: object) -> None:
+    pass

@@ -49,7 +49,7 @@ def check_offer(offer_sdp: str) -> None:
 
 def _check_media(media: MediaDescription) -> None:
     where = f"offer: {media.kind} section"
-    if not media.ice.usernameFragment or not media.ice.password:
+    if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
         raise CallError(f"{where}: no ICE user name and password")
     if media.dtls is None or not media.dtls.fingerprints:
         raise CallError(f"{where}: no DTLS fingerprint; expected an encrypted call")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
+from typing import Literal
 
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from turnkit.agent.transport.jitter import RTP_RATE, Given, Output
@@ -52,10 +54,9 @@ def packet_samples(payload: bytes) -> int:
     if not payload:
         return 0
     frame, code = _FRAME[payload[0] >> 3], payload[0] & 3
-    if code == 3:
-        count = payload[1] & 0x3F if len(payload) > 1 else 0
-    else:
-        count = 1 if code == 0 else 2
+    count = (1, 2, 2, 0)[code]
+    if code == 3 and len(payload) > 1:
+        count = payload[1] & 0x3F
     total = frame * count
     return total if total <= _LONGEST_PACKET else 0
 
@@ -153,7 +154,7 @@ class _Gap:
         if fade.size and fade[0] > 0.0:
             tail = self._step * np.exp(-at / (0.0005 * OPUS_RATE)).astype(np.float32)
             out = out + self._period[at % len(self._period)] * fade + tail
-        return np.clip(out, -1.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip(out, -1.0, 1.0), dtype=np.float32)
 
 
 def _last_period(past: Samples) -> Samples:
@@ -184,7 +185,7 @@ class OpusDecoder:
         """Return exactly `n_samples` samples, or None if the packet is damaged."""
         try:
             frames = self._codec.decode(av.Packet(payload))
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             _LOG.debug("a damaged Opus packet: %s", error)
             return None
         parts = [np.asarray(frame.to_ndarray(), dtype=np.int16)[0] for frame in frames]
@@ -251,9 +252,8 @@ class OpusEncoder:
         return b"".join(bytes(packet) for packet in self._codec.encode(frame))
 
 
-def _mono_codec(mode: str) -> AudioCodecContext:
+def _mono_codec(mode: Literal["r", "w"]) -> AudioCodecContext:
     codec = av.CodecContext.create("libopus", mode)
-    assert isinstance(codec, AudioCodecContext)
     codec.sample_rate = OPUS_RATE
     codec.layout = "mono"
     codec.format = "s16"
