@@ -24,13 +24,19 @@ _SURE = ",;!?"
 _CLOSERS = "\"'”’)]}*_`»"
 _DASH = "—"
 _CONJUNCTIONS = frozenset(
-    """and or but nor so yet because since although though while when where which who that
-    if unless until before after then as""".split()
+    re.findall(
+        r"\w+",
+        """and or but nor so yet because since although though while when where which who that
+    if unless until before after then as""",
+    )
 )
 _ABBREVIATIONS = frozenset(
-    """mr mrs ms dr prof st ave blvd rd dept appt apt approx vs etc fig vol jr sr inc ltd co
+    re.findall(
+        r"\w+",
+        """mr mrs ms dr prof st ave blvd rd dept appt apt approx vs etc fig vol jr sr inc ltd co
     corp gen sen rep rev hon capt lt col sgt jan feb mar apr jun jul aug sep sept oct nov dec
-    mon tue tues wed thu thur thurs fri sat sun est min max tel ext""".split()
+    mon tue tues wed thu thur thurs fri sat sun est min max tel ext""",
+    )
 )
 _NUMBERED = frozenset(("no", "nos", "p", "pp"))
 """Abbreviations only in front of a number: "No. 5", but "No. I do not.\""""

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -58,7 +59,7 @@ class EspeakSettings:
     Attributes
     ----------
     voice : str
-        As ``espeak-ng --voices`` lists it: ``en-us``, ``en-gb-scotland``; a variant may
+        A language of eSpeak, ``en-us`` or ``en-gb-scotland``; a variant of its voice may
         follow: ``en-us+f3``.
     words_per_minute : int
         From 80 to 450.
@@ -128,7 +129,7 @@ class EspeakTts:
         if self._library.espeak_SetVoiceByName(self.settings.voice.encode()):
             raise ConfigError(
                 f"tts.voice {self.settings.voice!r}: eSpeak has no such voice; expected one "
-                "such as en-us, en-gb or en-us+f3"
+                "such as en-us, en-gb-x-rp or en-us+f3"
             )
         self._library.espeak_SetParameter(_RATE, self.settings.words_per_minute, 0)
         self._library.espeak_SetParameter(_PITCH, self.settings.pitch, 0)
@@ -174,7 +175,8 @@ class _Speaking:
         """Take samples and events from the library; tell it whether to go on."""
         try:
             if wave and count:
-                heard = np.ctypeslib.as_array(wave, (count,)).astype(np.float32) / 32_768
+                pcm = np.ctypeslib.as_array(wave, (count,))
+                heard = np.asarray(pcm / 32_768, dtype=np.float32)
                 self._waiting = np.concatenate((self._waiting, heard))
             for event in _until_none(events):
                 if event.kind == _WORD:
@@ -212,7 +214,7 @@ def _until_none(events: Any) -> Any:
 def _open_library() -> tuple[ctypes.CDLL, int]:
     """Load the library and start it, once in a process."""
     try:
-        import espeakng_loader
+        espeakng_loader = import_module("espeakng_loader")
     except ImportError as error:
         raise MissingDependencyError("espeakng-loader", "espeak", "the eSpeak voice") from error
     path = Path(espeakng_loader.get_library_path())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class FakeTtsSettings:
     words_per_second: float = 3.0
     tone_hz: float = 440.0
     sample_rate: int = 22_050
-    fault: Fault = Fault()
+    fault: Fault = field(default_factory=Fault)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -110,17 +110,16 @@ class FakeTts:
         fault = self.settings.fault if self.settings.fault.strikes(self._calls) else Fault()
         started = asyncio.get_running_loop().time()
         made_s = self._delay.draw_ms() / 1000
-        given = 0
-        for piece in self._pieces(text):
+        for given, piece in enumerate(self._pieces(text)):
             if given == fault.after and fault.kind not in ("none", "garbage"):
                 await fault.strike("tts")
                 return
             await asyncio.sleep(started + made_s - asyncio.get_running_loop().time())
             if fault.kind == "garbage" and given >= fault.after:
                 noise = self._random.uniform(-1.0, 1.0, len(piece.samples))
-                piece = SpeechPiece(noise.astype(np.float32))
-            yield piece
-            given += 1
+                yield SpeechPiece(noise.astype(np.float32))
+            else:
+                yield piece
             made_s += self.settings.real_time_factor * len(piece.samples) / self.sample_rate
 
     async def aclose(self) -> None:

@@ -175,7 +175,7 @@ def as_piece(speech: Speech, lead_ms: float) -> SpeechPiece:
 
 
 def leading_silence(samples: Samples) -> int:
-    """Samples in front of the first that is louder than `SILENT` of the peak.
+    """Count the samples in front of the first that is louder than `SILENT` of the peak.
 
     Parameters
     ----------

@@ -203,7 +203,7 @@ class RemoteTts:
 
 
 async def as_samples(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Samples, None]:
-    """Samples out of 16-bit little-endian bytes, wherever the chunks end.
+    """Make samples out of 16-bit little-endian bytes, wherever the chunks end.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ async def as_samples(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Samples, No
                 raise StageError("tts", "the service sent a sound file instead of raw samples")
         rest = data[usable:]
         if usable:
-            yield np.frombuffer(data[:usable], dtype="<i2").astype(np.float32) / 32_768
+            yield np.asarray(np.frombuffer(data[:usable], dtype="<i2") / 32_768, dtype=np.float32)
 
 
 def _key(variable: str | None) -> str:
