@@ -69,7 +69,7 @@ export function showFacts(config, call) {
   const detector = call?.detector ?? config?.detector;
   add("Detector", typeof detector === "string" ? detector : detector?.name);
   add("Shadows", (call?.shadows ?? config?.shadows ?? []).join(", "));
-  for (const [key, label] of [["stt", "Ears"], ["llm", "Mind"], ["tts", "Voice"]]) {
+  for (const [key, label] of [["stt", "Recogniser"], ["llm", "Model"], ["tts", "Voice"]]) {
     const stage = call?.stages?.[key];
     add(label, stage?.name, stage?.simulated ? "simulated" : "");
   }

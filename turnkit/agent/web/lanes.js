@@ -220,17 +220,22 @@ export function drawThreshold(p, threshold) {
 }
 
 /** Texts under their extents: [{start, end, text}], in time order, each cut to its room. */
-export function drawWords(p, lane, items, color) {
-  const { ctx, gutter, width, from, to } = p;
+export function drawWords(p, lane, items) {
+  const { ctx, gutter, width, from, to, colors } = p;
   const { y, h } = p.lanes[lane];
   ctx.font = p.fonts.words;
-  ctx.fillStyle = color;
+  ctx.fillStyle = colors.ink;
+  ctx.strokeStyle = colors.panel; // lines that cross the words stay off the letters
+  ctx.lineWidth = 4;
+  ctx.lineJoin = "round";
   items.forEach(({ start, end, text }, i) => {
     const next = items[i + 1]?.start ?? Infinity;
     if (start > to || Math.min(next, end + 6) < from) return;
     const left = Math.max(gutter + 6, p.x(start));
     const room = Math.min(width - 4, p.x(Math.min(next, to + 60)) - 10) - left;
     const shown = fit(ctx, text, room);
-    if (shown) ctx.fillText(shown, left, y + h / 2 + 2);
+    if (!shown) return;
+    ctx.strokeText(shown, left, y + h / 2 + 2);
+    ctx.fillText(shown, left, y + h / 2 + 2);
   });
 }

@@ -221,6 +221,7 @@ function setUpToken() {
 async function setUp() {
   setUpTheme(byId("theme"), address.get("theme"), () => timeline.recolor());
   setUpToken();
+  byId("sound").open = matchMedia("(width >= 1180px)").matches;
   byId("settings").addEventListener("submit", (event) => {
     event.preventDefault();
     if (!active()) connect();

@@ -1,5 +1,6 @@
 /** What happened, on the timeline: pauses, decisions, answers, barge-ins, shadow detectors. */
 import { LABEL_PX } from "./lanes.js";
+import { total } from "./spans.js";
 
 const MARK_NAMES = { "barge-in": "barge-in", "take-back": "taken back", resume: "resumes" };
 const seen = (p, from, to = from) => to >= p.from - 1 && from <= p.to + 1;
@@ -64,7 +65,7 @@ export function drawAnswers(p, state) {
     ctx.fillRect(x, y, until - x, h);
     ctx.globalAlpha = 1;
     ctx.fillRect(Math.round(until) - 1, y, 2, h);
-    const text = `heard +${Math.round((talk.start - decision.since) * 1000)} ms`;
+    const text = answerLabel(state, decision, talk);
     ctx.font = p.fonts.label;
     const w = ctx.measureText(text).width;
     ctx.fillStyle = colors.lane;
@@ -74,6 +75,15 @@ export function drawAnswers(p, state) {
     ctx.fillStyle = colors.agent;
     ctx.fillText(text, until + 7, y + 13);
   }
+}
+
+/** With the way to the caller where that is known, as the waterfall has it. */
+function answerLabel(state, decision, talk) {
+  const record = state.turns.find(({ turn }) => turn === decision.turn)?.record;
+  if (record && Number.isFinite(record.spans?.transport) && total(record) !== null) {
+    return `heard +${Math.round(total(record))} ms`;
+  }
+  return `sent +${Math.round((talk.start - decision.since) * 1000)} ms`;
 }
 
 function line(p, x, color, from, to, dash) {
@@ -114,14 +124,17 @@ function drawLabels(p, labels, bottom) {
   const { ctx, colors, width } = p;
   const rows = [-Infinity, -Infinity];
   ctx.font = p.fonts.label;
-  for (const { x, text, color, full } of labels.sort((a, b) => a.x - b.x)) {
-    const w = ctx.measureText(text).width + 14;
-    const left = Math.min(x - 1, width - w);
+  const placed = [];
+  for (const label of labels.sort((a, b) => a.x - b.x)) {
+    const w = ctx.measureText(label.text).width + 14;
+    const left = Math.min(label.x - 1, width - w);
     const row = rows.findIndex((taken) => taken + 4 <= left);
     if (row < 0) continue;
     rows[row] = left + w;
-    const y = bottom - (row + 1) * LABEL_PX;
-    if (row > 0) line(p, x, color, y + LABEL_PX - 4, bottom, []);
+    placed.push({ ...label, w, left, y: bottom - (row + 1) * LABEL_PX });
+  }
+  for (const { x, y, color } of placed) line(p, x, color, y + LABEL_PX - 4, bottom, []);
+  for (const { text, color, full, w, left, y } of placed) {
     ctx.beginPath();
     ctx.roundRect(left, y, w, LABEL_PX - 3, 4);
     ctx.fillStyle = full ? color : colors.panel;

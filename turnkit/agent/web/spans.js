@@ -42,7 +42,7 @@ export function bars(record) {
   add("llm", llmFrom, token);
   const ttsFrom = token ?? llmFrom;
   add("tts", ttsFrom, audio);
-  if (given(audio) && given(sent) && sent - audio > 5) add("held", audio, sent);
+  if (given(audio) && given(sent) && sent - audio >= 20) add("held", audio, sent);
   const transport = record.spans?.transport;
   if (given(sent) && given(transport)) add("transport", sent, sent + transport);
   return found;

@@ -241,9 +241,9 @@ export class Timeline {
     lanes.drawThreshold(p, state.call?.detector.threshold);
     marks.drawShadows(p, state, shadows);
     marks.drawAnswers(p, state);
-    lanes.drawWords(p, "callerWords", callerTexts(state), colors.ink);
-    lanes.drawWords(p, "agentWords", agentTexts(state), colors.ink);
     marks.drawMoments(p, state);
+    lanes.drawWords(p, "callerWords", callerTexts(state));
+    lanes.drawWords(p, "agentWords", agentTexts(state));
   }
 
   #drawPointer(p) {
@@ -268,7 +268,7 @@ const wordsOf = ({ words }) =>
 function callerTexts(state) {
   const texts = new Map(state.turns.map((turn) => [turn.turn, turn.record?.text || wordsOf(turn)]));
   return state.extents
-    .filter(({ turn }) => texts.get(turn))
+    .filter(({ turn }, i) => texts.get(turn) && state.extents[i - 1]?.turn !== turn)
     .map(({ start, end, turn }) => ({ start, end: end ?? Infinity, text: texts.get(turn) }));
 }
 

@@ -31,7 +31,7 @@ function gantt(record, simulated) {
   const chart = el("div.gantt", { role: "img", "aria-label": describe(found) });
   const grid = el("div.grid", { "aria-hidden": "true" });
   for (let ms = 0; ms <= end; ms += step) {
-    const tick = el("span", {}, ms === 0 ? "0" : String(ms));
+    const tick = el("span", {}, el("b", {}, ms === 0 ? "0 ms" : String(ms)));
     tick.style.left = percent(ms / end);
     grid.append(tick);
   }

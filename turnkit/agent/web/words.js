@@ -41,7 +41,7 @@ function agentLine(turn, reply) {
   if (!spoken && !AUDIBLE.has(state)) return null;
   const body = el("p.text", {}, spoken || "…");
   const cut = state === "interrupted" || state === "taken back";
-  if (cut) body.append(" ", el("span.cut", { title: "cut here" }, el("span", { "aria-hidden": "true" }, "⸺"), " cut off"));
+  if (cut) body.append(" ", el("span.cut", { title: "cut here" }, el("span", { "aria-hidden": "true" }, "—"), " cut off"));
   return line("agent", "Agent", null, body, attributes);
 }
 
