@@ -59,6 +59,9 @@ class Driver:
     def phase(self) -> Phase:
         return self.state.phase
 
+    def is_in(self, phase: Phase) -> bool:
+        return self.state.phase is phase
+
     def post(self, event: Event) -> list[do.Command]:
         self.state, commands = step(self.state, event)
         for command in commands:

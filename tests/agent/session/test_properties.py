@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.agent.session.driver import Driver
 from turnkit.agent.session import commands as do
-from turnkit.agent.session.settings import LimitSettings, Mode, Rules
+from turnkit.agent.session.settings import InterruptionSettings, LimitSettings, Mode, Rules
 from turnkit.agent.session.state import Phase
 
 TEXTS = st.sampled_from(["", "yeah", "mm-hm", "no wait", "i would like", "i would like it now"])
@@ -20,11 +20,11 @@ class Calls(RuleBasedStateMachine):
 
     @initialize(mode=st.sampled_from(["batch", "streaming", "speculative"]))
     def begin(self, mode: Mode) -> None:
-        self.call = Driver(Rules(mode=mode, limits=LimitSettings(stage_failures=50))).begin()
+        # At full gain every sample still says whose it is.
+        plain = InterruptionSettings(duck=1.0)
+        limits = LimitSettings(stage_failures=50)
+        self.call = Driver(Rules(mode=mode, interruption=plain, limits=limits)).begin()
         self.speech = "silent"
-        self.audible: dict[int, int] = {}
-        self.released: set[int] = set()
-        self.checked = 0
 
     # The detector: its events follow each other as a detector's do.
 

@@ -44,7 +44,7 @@ def kinds(commands: list[do.Command]) -> list[type[do.Command]]:
 @pytest.mark.parametrize("mode", ["batch", "streaming", "speculative"])
 def test_a_turn_is_answered_and_remembered(mode: Mode) -> None:
     call = started(Rules(mode=mode)).turn("what is the time").reply("It is noon.").run(2.0)
-    assert call.phase is Phase.LISTENING
+    assert call.is_in(Phase.LISTENING)
     assert [message.content for message in call.state.history] == [
         "what is the time",
         "It is noon.",
@@ -105,7 +105,7 @@ def test_streaming_reads_ahead_on_committed_words_and_drafts_nothing() -> None:
     assert not [c for c in call.words("what is", "the") if isinstance(c, do.Prefill)]
     call.pauses()
     call.answer_flush("what is the time")
-    assert call.phase is Phase.PAUSED
+    assert call.is_in(Phase.PAUSED)
     assert not call.to_write
 
 
@@ -115,7 +115,7 @@ def test_a_draft_is_held_until_the_turn_is_committed() -> None:
     call.run(1.0)
     call.pauses()
     call.answer_flush("hello")
-    assert call.phase is Phase.SPECULATING
+    assert call.is_in(Phase.SPECULATING)
     call.write("Hi, how are you.")
     call.voice()
     assert not call.to_speak, "of a draft only the first clause is voiced"
@@ -136,7 +136,7 @@ def test_a_draft_is_discarded_when_the_caller_goes_on() -> None:
     call.write("Yes?")
     call.voice()
     call.resumes()
-    assert call.phase is Phase.USER_SPEAKING
+    assert call.is_in(Phase.USER_SPEAKING)
     assert call.counts["discarded"] == 1
     call.run(0.5)
     call.pauses()
@@ -170,7 +170,7 @@ def test_a_late_transcript_never_makes_it_answer_half_a_sentence() -> None:
     call.run(0.3)
     call.ends()
     call.run(1.5)
-    assert call.phase is Phase.COMMITTED
+    assert call.is_in(Phase.COMMITTED)
     assert not call.to_write, "the words of the turn are not complete"
     call.words("i want to fly", "to")
     assert not call.to_write, "nor are they by a partial that comes late"
@@ -194,7 +194,7 @@ def test_words_that_never_come_are_apologised_for() -> None:
 
 def test_a_turn_without_words_is_not_answered() -> None:
     call = started().turn("")
-    assert call.phase is Phase.LISTENING
+    assert call.is_in(Phase.LISTENING)
     assert not call.to_write
     assert call.counts["empty_turns"] == 1
 
@@ -205,18 +205,18 @@ def test_eager_threshold_keeps_drafts_for_likely_ends() -> None:
     call.run(1.0)
     call.pauses(score=0.1)
     call.answer_flush("hello")
-    assert call.phase is Phase.PAUSED
+    assert call.is_in(Phase.PAUSED)
     call.run(0.1)
     call.pauses(score=0.7)
-    assert call.phase is Phase.SPECULATING
+    assert call.is_in(Phase.SPECULATING)
 
 
 def test_take_back_before_the_agent_is_audible() -> None:
     call = started().turn("i need a")
     call.write("Sure, what is it.")
-    assert call.phase is Phase.COMMITTED
+    assert call.is_in(Phase.COMMITTED)
     call.starts()
-    assert call.phase is Phase.USER_SPEAKING
+    assert call.is_in(Phase.USER_SPEAKING)
     assert call.counts["take_backs"] == 1
     assert call.counts["false_interruptions"] == 0
     call.voice()
@@ -235,7 +235,7 @@ def test_take_back_just_as_the_agent_becomes_audible() -> None:
     call.run(0.1)
     assert call.heard
     call.starts()
-    assert call.phase is Phase.USER_SPEAKING
+    assert call.is_in(Phase.USER_SPEAKING)
     assert call.counts["take_backs"] == call.counts["false_interruptions"] == 1
     call.heard.clear()
     assert call.run(0.5).heard == []
@@ -244,7 +244,7 @@ def test_take_back_just_as_the_agent_becomes_audible() -> None:
 def test_barge_in_stops_everything_and_keeps_what_was_heard() -> None:
     call = speaking()
     call.starts()
-    assert call.phase is Phase.INTERRUPTED
+    assert call.is_in(Phase.INTERRUPTED)
     assert do.Duck(SPECULATIVE.interruption.duck) in call.log
     call.run(0.3)
     commands = call.answer_flush("no wait")
@@ -253,7 +253,7 @@ def test_barge_in_stops_everything_and_keeps_what_was_heard() -> None:
     call.heard.clear()
     assert call.run(0.5).heard == []
     assert call.counts["barge_ins"] == 1
-    assert call.phase is Phase.USER_SPEAKING
+    assert call.is_in(Phase.USER_SPEAKING)
     user, agent = call.state.history
     assert user.content == "what is the time"
     assert LONG.startswith(agent.content)
@@ -269,17 +269,17 @@ def test_a_backchannel_only_lowers_the_voice() -> None:
     call.starts()
     call.run(0.3)
     call.answer_flush("Mm-hm.")
-    assert call.phase is Phase.INTERRUPTED, "more may follow"
+    assert call.is_in(Phase.INTERRUPTED), "more may follow"
     call.pauses()
     call.flushes = call.flushes[-1:]
     call.answer_flush("Mm-hm.")
-    assert call.phase is Phase.AGENT_SPEAKING
+    assert call.is_in(Phase.AGENT_SPEAKING)
     call.run(0.2)
     call.ends()
-    assert call.phase is Phase.AGENT_SPEAKING, "it ends no turn of the caller"
+    assert call.is_in(Phase.AGENT_SPEAKING), "it ends no turn of the caller"
     assert not call.cancelled
     call.run(4.0)
-    assert call.phase is Phase.LISTENING
+    assert call.is_in(Phase.LISTENING)
     assert call.state.history[-1].content == LONG
     assert call.counts["barge_ins"] == call.counts["false_barge_ins"] == 0
 
@@ -291,7 +291,7 @@ def test_a_cough_stops_nothing() -> None:
     call.pauses()
     while call.flushes:
         call.answer_flush("")
-    assert call.phase is Phase.AGENT_SPEAKING
+    assert call.is_in(Phase.AGENT_SPEAKING)
     assert call.counts["stops"] == 0
 
 
@@ -308,7 +308,7 @@ def test_it_goes_on_where_it_was_after_a_false_stop() -> None:
     call.run(0.2)
     assert call.counts["resumes"] == call.counts["false_barge_ins"] == 1
     call.run(4.0)
-    assert call.phase is Phase.LISTENING
+    assert call.is_in(Phase.LISTENING)
     assert call.state.history[-1].content == LONG
 
 
@@ -329,7 +329,7 @@ def test_an_answer_over_the_last_words_has_the_floor() -> None:
     call.answer_flush("yes")
     call.pauses()
     call.answer_flush("Yes.")
-    assert call.phase is Phase.INTERRUPTED
+    assert call.is_in(Phase.INTERRUPTED)
     call.run(0.6)
     call.ends()
     while call.flushes:
@@ -345,10 +345,10 @@ def test_what_stops_the_agent_and_what_ends_a_turn_are_apart() -> None:
     call.pauses()
     call.run(0.3)
     call.ends()
-    assert call.phase is Phase.INTERRUPTED
+    assert call.is_in(Phase.INTERRUPTED)
     assert not call.cancelled
     call.answer_flush("hold on")
-    assert call.phase is Phase.COMMITTED, "it was an interruption, and its turn is over"
+    assert call.is_in(Phase.COMMITTED), "it was an interruption, and its turn is over"
 
 
 def test_a_greeting_is_spoken_and_can_be_spoken_over() -> None:
@@ -378,7 +378,7 @@ def test_a_failed_reply_is_apologised_for(stage: str) -> None:
     assert call.counts["apologies"] == 1
     call.voice()
     call.run(5.0)
-    assert call.phase is Phase.LISTENING
+    assert call.is_in(Phase.LISTENING)
     assert call.state.history[-1].content == STREAMING.conversation.apology
     assert [record.outcome for record in call.records] == ["failed"]
 
@@ -389,7 +389,7 @@ def test_a_voice_that_fails_in_the_middle_ends_the_reply_there() -> None:
     call.voice()
     call.run(0.3)
     call.fail("tts", call.state.replies)
-    assert call.phase is Phase.LISTENING
+    assert call.is_in(Phase.LISTENING)
     assert call.state.history[-1].content == "Hi"
     assert call.counts["apologies"] == 0
 
@@ -419,7 +419,7 @@ def test_a_voice_that_hangs_in_the_middle_is_given_up() -> None:
     call.write("Hi there, dear friend.")
     call.voice()
     call.run(4.0)
-    assert call.phase is Phase.LISTENING
+    assert call.is_in(Phase.LISTENING)
     assert call.records[-1].outcome == "failed"
 
 
