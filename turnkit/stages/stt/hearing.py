@@ -101,6 +101,10 @@ class Hearing:
         loud = next((start for start in self._loud if start + self._frame > after), None)
         return None if loud is None else max(after, self._first, loud - self._lead)
 
+    def speech_since(self, sample: int) -> float:
+        """Seconds of loud frames that end after `sample`."""
+        return FRAME_S * sum(1 for start in self._loud if start + self._frame > sample)
+
     def complete_at(self) -> int:
         """Sample that a decoding must have heard to have heard all the speech."""
         return min(self.heard, self.speech_end + self._trail)

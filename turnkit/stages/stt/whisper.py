@@ -204,7 +204,7 @@ class WhisperStream:
     def end(self) -> None:
         """End the iteration, from any thread: the engine closes."""
         self._leave()
-        self._call(self._mailbox.end)
+        self._call(lambda: self._mailbox.end(abandon=False))
 
     def _leave(self) -> None:
         with self._lock:

@@ -64,7 +64,7 @@ class WhisperSettings:
     device: Literal["cpu", "cuda"] = "cpu"
     compute_type: str = "int8"
     threads: int = 1
-    workers: int = 1
+    workers: int = 2
     partial_every_s: float = 0.4
     pause_s: float = 0.06
     context_s: float = 10.0
