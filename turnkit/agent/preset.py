@@ -30,7 +30,11 @@ PRESETS = Path(__file__).parent / "presets"
 
 STAGES = ("stt", "llm", "tts")
 
-_SECRET_KEY = re.compile(r"(^|_)(api_?key|key|token|secret|password|passwd|credential)s?$", re.I)
+_SECRET_KEY = re.compile(
+    r"^(key|token)s?$|(^|_)((api|access|auth|bearer|secret|private)_?(key|token)|secret|password"
+    r"|passwd|credential)s?$",
+    re.I,
+)
 _SECRET_VALUE = re.compile(
     r"(?<![A-Za-z0-9])(sk-[\w-]{8,}|(sk|pk|rk)_(live|test)_\w+|hf_\w{16,}|gh[pousr]_\w{20,}|xox[a-z]-[\w-]+"
     r"|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|gsk_\w{16,}|eyJ[\w-]{10,}\.[\w.-]+)|Bearer\s+\S+"
@@ -174,7 +178,7 @@ def refuse_secrets(content: Mapping[str, Any]) -> None:
             check_variable(key, value if isinstance(value, str | None) else "")
         elif key in _FILES or value is None:
             continue
-        elif _SECRET_KEY.search(name) and not _is_count(name, value):
+        elif _SECRET_KEY.search(name):
             raise ConfigError(
                 f"{key}: keys and passwords do not belong into a preset: put it into the "
                 f"environment and write {key}_env: NAME_OF_THE_VARIABLE"
@@ -183,11 +187,6 @@ def refuse_secrets(content: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"{key}: looks like a key or a password, which belongs into the environment"
             )
-
-
-def _is_count(name: str, value: Any) -> bool:
-    """Whether it is a number of tokens, such as ``max_tokens``."""
-    return name.endswith("tokens") and isinstance(value, int | float)
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:

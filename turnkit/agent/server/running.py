@@ -19,6 +19,7 @@ from turnkit.agent.telemetry.logs import open_log
 from turnkit.agent.telemetry.observer import Telemetry
 from turnkit.agent.telemetry.spans import set_up_exporter
 from turnkit.peers import PEERS, fetch, locate
+from turnkit.stages.llm.opening import fetch_llm
 
 Report = Callable[[str], None]
 
@@ -41,9 +42,10 @@ def fetch_assets(preset: Preset, report: Report) -> None:
     OfflineError, MissingAssetError
         If one cannot be had.
     """
-    wanted = {str(preset.llm["kind"]), preset.bundle, *preset.shadow}
+    fetch_llm(preset.llm, report)
+    detectors = {spec.partition(":")[0] for spec in (preset.bundle, *preset.shadow)}
     for peer in PEERS.values():
-        if any(name.partition(":")[0] == peer.name for name in wanted) and not locate(peer):
+        if peer.name in detectors and locate(peer) is None:
             fetch(peer, report=report)
 
 
