@@ -49,9 +49,9 @@ class PromptWriter:
         user = {"role": "user", "content": "a"}
         turn = [user, {"role": "assistant", "content": "a"}]
         # What the template puts round a message, and what it adds to a conversation.
-        self._base = self._count(template.render([user]))
-        longer = self._count(template.render([*turn, user]))
-        self._frame = -(-(longer - self._base) // len(turn))
+        shorter, longer = (self._count(template.render(each)) for each in ([user], [*turn, user]))
+        self._frame = -(-(longer - shorter) // len(turn)) - self._count("a")
+        self._base = max(0, shorter - self._frame - self._count("a"))
 
     def whole(self, messages: Sequence[ChatMessage]) -> str:
         """Prompt for a reply.
