@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from turnkit.agent.caller.impair import Impair
 from turnkit.agent.caller.listening import Playout
 from turnkit.agent.caller.microphone import Microphone
-from turnkit.agent.transport.aiortc_taps import cut_off, tap_packets, tap_sending
+from turnkit.agent.transport.aiortc_taps import close_peer, cut_off, tap_packets, tap_sending
 from turnkit.agent.transport.inbox import as_text
 from turnkit.agent.transport.offer import as_ice_servers
 from turnkit.agent.transport.opus import OPUS_RATE
@@ -37,8 +37,6 @@ Utterance = tuple[float, Samples, int]
 
 Signal = Callable[[str], Awaitable[str]]
 """Takes an offer's SDP to the agent and brings the answer's."""
-
-_CLOSE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -236,8 +234,7 @@ class Caller:
             task.cancel()
         await asyncio.gather(*self._delayed, return_exceptions=True)
         self._track.stop()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._peer.close(), _CLOSE_S)
+        await close_peer(self._peer)
 
 
 async def _send_later(delay: float, data: bytes, send: Callable[[bytes], Awaitable[None]]) -> None:

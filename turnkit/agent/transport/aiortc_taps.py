@@ -6,6 +6,9 @@ fails if a version has them no more.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
@@ -13,6 +16,8 @@ from aiortc.rtp import RtpPacket, is_rtcp
 
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _SEND = "_send_rtp"
+_CLOSE_S = 5.0
+_LOG = logging.getLogger(__name__)
 
 
 class _Tap:
@@ -70,6 +75,22 @@ def tap_sending(
             await through(data, send)
 
     setattr(transport, _SEND, tapped)
+
+
+async def close_peer(peer: RTCPeerConnection) -> None:
+    """Close a connection in whatever state it is, and never raise.
+
+    aiortc stops at the first part that cannot be closed, which would leak the sockets of
+    the others.
+    """
+    try:
+        await asyncio.wait_for(peer.close(), _CLOSE_S)
+        return
+    except Exception as error:  # any: what is left is closed below
+        _LOG.warning("a peer connection did not close by itself: %r", error)
+    for transceiver in peer.getTransceivers():
+        with contextlib.suppress(Exception):
+            await transceiver.receiver.transport.transport.stop()
 
 
 def cut_off(peer: RTCPeerConnection) -> None:

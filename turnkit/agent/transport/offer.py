@@ -43,6 +43,12 @@ def check_offer(offer_sdp: str) -> None:
         raise CallError(
             f"offer: sections {', '.join(kinds)}; expected one audio and at most one data section"
         )
+    names = [media.rtp.muxId for media in session.media]
+    if len(set(names)) != len(names) or not all(names):
+        raise CallError(f"offer: a=mid {', '.join(map(str, names))}; expected different ones")
+    for group in session.group:
+        if group.semantic == "BUNDLE" and not set(group.items) <= set(names):
+            raise CallError(f"offer: a=group {group}; expected sections {', '.join(names)}")
     for media in session.media:
         _check_media(media)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from aiortc import (
 )
 from aiortc.rtp import RtpPacket
 
-from turnkit.agent.transport.aiortc_taps import tap_packets
+from turnkit.agent.transport.aiortc_taps import close_peer, tap_packets
 from turnkit.agent.transport.inbox import Inbox, MessageGate, as_text
 from turnkit.agent.transport.jitter import JitterBuffer, JitterCounts, Output, Packet
 from turnkit.agent.transport.offer import as_ice_servers, check_offer
@@ -36,9 +35,10 @@ _SENDABLE = 262_144
 """Bytes that may wait in the data channel before messages are dropped."""
 
 _GOODBYE_S = 0.3
-_CLOSE_S = 5.0
 _SHORTEST_PACKET = 120
 _LOG = logging.getLogger(__name__)
+_ABANDONED: set[asyncio.Task[None]] = set()
+"""Keeps tasks from being collected before they are done."""
 
 
 class WebRtcTransport:
@@ -117,24 +117,37 @@ class WebRtcTransport:
         check_offer(offer_sdp)
         settings = settings or WebRtcSettings()
         transport = cls(settings, ice_servers)
+        answering = asyncio.create_task(transport._answer(offer_sdp))
         try:
-            async with asyncio.timeout(settings.offer_timeout_s):
-                await transport._answer(offer_sdp)
-        except TimeoutError as error:
-            await transport.aclose("offer timed out")
+            await asyncio.wait({answering}, timeout=settings.offer_timeout_s)
+        finally:
+            if not answering.done():
+                transport._abandon(answering)
+        if not answering.done():
             raise CallError(
                 f"offer: no answer within {settings.offer_timeout_s:g} s; "
                 "are the STUN and TURN servers reachable?"
-            ) from error
-        except Exception as error:  # aiortc raises many kinds for what an SDP may hold
+            )
+        if (error := answering.exception()) is not None:
+            # aiortc raises many kinds of errors for what an SDP may hold.
             await transport.aclose("offer refused")
-            raise CallError(
-                f"offer: cannot be answered ({error or type(error).__name__})"
-            ) from error
-        except asyncio.CancelledError:
-            await transport.aclose("cancelled")
-            raise
+            raise CallError(f"offer: cannot be answered ({error or type(error).__name__})")
         return transport
+
+    def _abandon(self, answering: asyncio.Task[None]) -> None:
+        """Free everything once aioice has ended its search for candidates.
+
+        Its queries to STUN servers would outlive a cancelled search; it ends by itself
+        within five seconds.
+        """
+
+        async def finish() -> None:
+            await asyncio.gather(answering, return_exceptions=True)
+            await self.aclose("offer abandoned")
+
+        task = asyncio.create_task(finish())
+        _ABANDONED.add(task)
+        task.add_done_callback(_ABANDONED.discard)
 
     @property
     def jitter_counts(self) -> JitterCounts:
@@ -297,8 +310,7 @@ class WebRtcTransport:
         if goodbye and self._channel is not None:
             await self._drain(self._channel)
         self._track.stop()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._peer.close(), _CLOSE_S)
+        await close_peer(self._peer)
         self._track.source = None
 
     async def _drain(self, channel: RTCDataChannel) -> None:
