@@ -158,11 +158,15 @@ class Page:
         return answer["result"].get("value")
 
     def wait_for(self, script: str, *, timeout_s: float = 10.0) -> Any:
-        """Evaluate until the value is true in JavaScript's sense, and return it."""
+        """Evaluate until the value is true in JavaScript's sense; a node returns None."""
         until = time.monotonic() + timeout_s
+        judged = (
+            "(async (value) => { const v = await value;"
+            f" return [Boolean(v), v instanceof Node ? null : v]; }})({script})"
+        )
         while True:
-            value = self.evaluate(script)
-            if value:
+            true, value = self.evaluate(judged)
+            if true:
                 return value
             if time.monotonic() > until:
                 raise BrowserError(f"not within {timeout_s} s: {script}")

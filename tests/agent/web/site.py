@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,6 +33,8 @@ class Site:
         Answer of ``/api/config``.
     offer : tuple of int and mapping
         Status and JSON answer of ``/api/offer``.
+    answer : callable, optional
+        Makes the answer of ``/api/offer`` from the offer, instead.
     requests : list of tuple
         Method, path and Authorization header of each request to the API.
     """
@@ -49,6 +51,7 @@ class Site:
         }
     )
     offer: tuple[int, Mapping[str, Any]] = (503, {"error": "2 of 2 calls are running"})
+    answer: Callable[[Mapping[str, str]], Mapping[str, Any]] | None = None
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
 
 
@@ -71,8 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, TYPES[file.suffix], file.read_bytes())
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self._json(*self.site.offer)
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if self.site.answer is not None:
+            self._json(200, self.site.answer(json.loads(body)))
+        else:
+            self._json(*self.site.offer)
 
     def do_DELETE(self) -> None:
         self._json(200, {})

@@ -35,7 +35,7 @@ function agentLine(turn, reply) {
   const { state, spoken = "", text = "" } = reply;
   const attributes = { "data-state": state };
   if (DROPPED[state] && !spoken) {
-    const body = el("p.text", {}, el("s", {}, text || turn.record?.reply_text || "(nothing of it was written down)"));
+    const body = text ? el("p.text", {}, el("s", {}, text)) : el("p.text", {}, "(its words were not sent here)");
     return line("agent.draft", "Agent", null, body, attributes, el("p.note", {}, DROPPED[state]));
   }
   if (!spoken && !AUDIBLE.has(state)) return null;
