@@ -174,8 +174,9 @@ def refuse_secrets(content: Mapping[str, Any]) -> None:
     """
     for key, value in _leaves(content, ""):
         name = key.rpartition(".")[2]
+        secret = isinstance(value, str) and any(each.search(value) for each in _SECRETS)
         if name.endswith("_env"):
-            check_variable(key, value if isinstance(value, str | None) else "")
+            check_variable(key, value if isinstance(value, str | None) and not secret else "")
         elif key in _FILES or value is None:
             continue
         elif _SECRET_KEY.search(name):
@@ -183,7 +184,7 @@ def refuse_secrets(content: Mapping[str, Any]) -> None:
                 f"{key}: keys and passwords do not belong into a preset: put it into the "
                 f"environment and write {key}_env: NAME_OF_THE_VARIABLE"
             )
-        elif isinstance(value, str) and any(each.search(value) for each in _SECRETS):
+        elif secret:
             raise ConfigError(
                 f"{key}: looks like a key or a password, which belongs into the environment"
             )

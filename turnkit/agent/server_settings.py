@@ -13,7 +13,7 @@ from turnkit.errors import ConfigError
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """Names by which a machine reaches itself."""
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:]+\]?")
 _ORIGIN = re.compile(r"https?://[^/\s@?#]+")
 
@@ -27,7 +27,9 @@ def check_variable(key: str, value: str | None) -> None:
         The value is not shown: who writes a key there should not find it in a log.
     """
     if value is not None and not _VARIABLE.fullmatch(value):
-        raise ConfigError(f"{key}: expected the name of an environment variable, never a key")
+        raise ConfigError(
+            f"{key}: expected the name of an environment variable in capitals, never a key"
+        )
 
 
 def _within(key: str, value: float, low: float, high: float) -> None:

@@ -56,9 +56,10 @@ def test_a_program_that_goes_away_leaves_nothing() -> None:
                 async with asyncio.timeout(5):
                     while len(it.service.calls):
                         await asyncio.sleep(0.01)
-            assert 'result="ended",transport="websocket"} 3.0' in (
-                await it.client.get("/metrics")
-            ).text
+            assert (
+                'result="ended",transport="websocket"} 3.0'
+                in (await it.client.get("/metrics")).text
+            )
 
     run(body)
 

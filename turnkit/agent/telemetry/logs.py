@@ -64,7 +64,7 @@ class Redaction:
         if name.lower().replace("-", "_") in self._names:
             return HIDDEN
         if isinstance(value, Mapping):
-            return {str(key): self._clean(str(key), below) for key, below in value.items()}
+            return {self._text(str(key)): self._clean(str(key), v) for key, v in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._clean("", below) for below in value]
         if value is None or isinstance(value, bool | int | float):
