@@ -1,7 +1,6 @@
-"""Written English to spoken words: numbers, money, times, symbols, acronyms.
+"""Written English to spoken words: what each part of a text is meant as.
 
-Numbers are worded by ``num2words`` (LGPL, used as a library); this module only decides
-how a token is meant.
+Figures are worded by `turnkit.stages.tts.figures`.
 """
 
 # ruff: noqa: RUF001 -- typographic signs are what is normalised
@@ -15,45 +14,60 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from turnkit.errors import MissingDependencyError
+from turnkit.stages.tts import figures
 
 PAUSES = "?!.;:,"
 """Punctuation that is spoken, as a contour or a pause; the strongest first."""
 
 _SIGNS = {
     "&": "and", "@": "at", "%": "percent", "+": "plus", "=": "equals", "/": "slash",
-    "#": "number", "*": "star", "°": "degrees", "\\": "backslash", "_": "underscore",
-    "~": "about", "<": "less than", ">": "greater than", "^": "caret", "⁄": "over",
+    "#": "number", "°": "degrees", "\\": "backslash", "_": "underscore",
+    "~": "about", "¢": "cents", "<": "less than", ">": "greater than", "^": "caret", "⁄": "over",
 }  # fmt: skip
-_COINS = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-}
 _SHORT_FORMS = {
     "dr": "doctor", "ave": "avenue", "rd": "road", "dept": "department",
-    "appt": "appointment", "approx": "approximately",
+    "appt": "appointment", "approx": "approximately", "jr": "junior", "jan": "january",
+    "feb": "february", "apr": "april", "jun": "june", "jul": "july", "aug": "august",
+    "sept": "september", "oct": "october", "nov": "november", "dec": "december",
 }  # fmt: skip
+_IN_ADDRESS = {".": "dot", "-": "dash", "?": "question mark", ":": "colon"}
 _SAME_AS = str.maketrans({"’": "'", "‘": "'", "`": "'", "…": ".", "—": ",", "–": "-", "−": "-"})
 
 _TOKEN = re.compile(
-    r"(?P<money>[$€£]\s?\d[\d,]*(?:\.\d+)?)"
-    r"|(?P<digits>\b\d{3}[-. ]\d{3}[-. ]\d{4}\b|\b\d{3}-\d{4}\b|\b0\d+\b|\b\d{10,}\b)"
-    r"|(?P<clock>\b\d{1,2}:\d{2}\b)"
+    r"(?P<address>(?:\bhttps?://|\bwww\.)[^\s<>()]*[\w/]|[\w.+-]+@\w[\w-]*(?:\.\w[\w-]*)+"
+    r"|\b[a-z][\w-]*(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|io|ai|dev|app|info)\b(?:/[\w/-]*)?)"
+    r"|(?P<money>[$€£]\s?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?(?:[mb]illion|trillion|thousand|[kmb])\b)?)"
+    r"|(?P<date>\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}/\d{1,2}/\d{4}\b)"
+    r"|(?P<digits>(?:(?:\b1|(?<=\+)\d{1,3})[-. ])?(?:\b\d{3}[-. ]|\(\d{3}\)[- ]?)\d{3}[-. ]\d{4}\b"
+    r"|\b\d{3}-\d{4}\b|\b0\d+\b|\b\d{10,}\b|\b911\b|(?<=[a-z])\d{3,})"
+    r"|(?P<hour>\b\d{1,2}:00(?=\s?[ap]\.?m\b))"
+    r"|(?P<clock>\b\d{1,2}:\d{2}(?!\d))"
     r"|(?P<ordinal>\b\d{1,9}(?:st|nd|rd|th)\b)"
+    r"|(?P<decade>\b(?:1[1-9]|20)\d0'?s\b)"
     r"|(?P<year>\b(?:1[1-9]|20)\d{2}\b(?![.,]\d))"
-    r"|(?P<number>\d[\d,]*(?:\.\d+)?)"
+    r"|(?P<always>\b24/7\b)"
+    r"|(?P<fraction>\b1/[234]\b(?!/)|\b2/3\b(?!/)|\b3/4\b(?!/))"
+    r"|(?P<number>\d+(?:,\d{3})*(?:\.\d+)?|(?<!\w)\.\d+)"
+    r"|(?P<times>(?<=\d)\s?[*×]\s?(?=\d))"
+    r"|(?P<to>(?<=\d)-(?=[\d$€£]))"
+    r"|(?P<per>(?<=\w)/(?=(?:h|hr|hour|min|sec|day|night|week|month|year|person|each)\b))"
+    r"|(?P<degrees>°\s?[CF]\b)"
+    r"|(?P<nth>\bno\.\s?(?=\d)|\#(?=\d))"
     r"|(?P<minus>(?<!\w)-(?=[\d$€£]))"
     r"|(?P<initials>\b(?:[A-Za-z]\.){2,})"
     r"|(?P<word>[^\W\d_]+(?:['\u0300-\u036f]+[^\W\d_]*)*)"
     r"|(?P<pause>[.,;:?!]+)"
+    r"|(?P<markup>\#+(?=\s)|(?<!\w)_+(?=\w)|(?<=[^\W_])_+(?!\w))"
     r"|(?P<sign>\S)",
     re.IGNORECASE,
 )
 _ABBREVIATED = frozenset(_SHORT_FORMS) | {"mr", "mrs", "ms", "st", "vs"}
 """Words whose full stop ends no sentence."""
 
-_COUNTED = frozenset(("clock", "number"))
+_COUNTED = frozenset(("clock", "hour", "number"))
+_LATIN = {"e.g.": "for example", "i.e.": "that is"}
+_PICTURES = range(0x1F000, 0x20000), range(0x2600, 0x27C0)
+"""Emoji and their like: nobody reads them out."""
 _SPELLED_UP_TO = 5
 """Longest run of capitals, outside the dictionary, that is taken for an acronym."""
 
@@ -84,8 +98,8 @@ def spoken_tokens(text: str, known: Callable[[str], bool]) -> tuple[Token, ...]:
     Parameters
     ----------
     text : str
-        Any text. Every letter, digit and symbol is said; brackets, quotes, dashes and
-        invisible characters are not.
+        Any text. Every letter, digit and symbol is said; brackets, quotes, dashes,
+        asterisks, emoji and invisible characters are not.
     known : callable
         Whether a lower-case word is in the dictionary: short capitals and words without
         a vowel letter are spelled if they are not.
@@ -112,13 +126,38 @@ def spoken_tokens(text: str, known: Callable[[str], bool]) -> tuple[Token, ...]:
                 strongest = next(mark for mark in PAUSES if mark in marks)
                 tokens[-1] = replace(tokens[-1], pause=strongest)
             continue
-        if kind == "word" and found.lower() == "am" and before in _COUNTED:
-            kind = "initials"  # "7 am" is a time, "I am" is not
-        words = _plain_word(found, known) if kind == "word" else _READERS[kind](found)
+        words = _read(kind, found, before, known)
         written = bisect_right(starts, match.start()) - 1, bisect_right(starts, match.end() - 1) - 1
         tokens += [Token(word, written=written) for word in words]
-        before = found.lower() if kind == "word" else kind
+        before = "one" if found == "1" else found.lower() if kind == "word" else kind
     return tuple(tokens)
+
+
+def _read(kind: str, found: str, before: str, known: Callable[[str], bool]) -> list[str]:
+    """Words of one token; `before` is the kind of the one before, or itself if a word."""
+    counted = before in _COUNTED or before == "one"
+    if kind == "address":
+        return _address(found, known)
+    if kind != "word":
+        return _READERS[kind](found)
+    if counted and found.lower() == "am":  # "7 am" is a time, "I am" is not
+        return list(found.lower())
+    if (counted or before == "per") and found.lower() in figures.UNITS:
+        return figures.unit(found, one=before in ("one", "per"))
+    return _plain_word(found, known)
+
+
+def _address(found: str, known: Callable[[str], bool]) -> list[str]:
+    """Words of a web or mail address: names, digits one by one, and what stands between."""
+    words: list[str] = []
+    for part in re.findall(r"[^\W\d_]+|\d|\S", re.sub(r"^https?://", "", found, flags=re.I)):
+        if part in _IN_ADDRESS:
+            words.append(_IN_ADDRESS[part])
+        elif part.isdecimal():
+            words += figures.number(part)
+        else:
+            words += _plain_word(part, known) if part[0].isalpha() else _sign(part)
+    return words
 
 
 def _plain_word(found: str, known: Callable[[str], bool]) -> list[str]:
@@ -134,60 +173,41 @@ def _plain_word(found: str, known: Callable[[str], bool]) -> list[str]:
     return bare if acronym or not set(bare) & set("aeiouy") else [word]
 
 
-def _number(digits: str, to: str = "cardinal") -> list[str]:
-    try:
-        from num2words import num2words
-    except ImportError as error:
-        raise MissingDependencyError("num2words", "tts", "speaking numbers") from error
-    return re.findall(r"[a-z]+", str(num2words(int(digits), to=to)).lower())
-
-
-def _digits(found: str) -> list[str]:
-    return [word for digit in found if digit.isdecimal() for word in _number(digit)]
-
-
-def _figure(found: str) -> list[str]:
-    whole, _, part = found.replace(",", "").partition(".")
-    words = _digits(whole) if len(whole) > len("999999999") else _number(whole)
-    return [*words, "point", *_digits(part)] if part else words
-
-
-def _clock(found: str) -> list[str]:
-    hours, minutes = found.split(":")
-    if int(minutes) == 0:
-        return [*_number(hours), "o'clock"]
-    oh = ["oh"] if int(minutes) < len("0123456789") else []
-    return [*_number(hours), *oh, *_number(minutes)]
-
-
-def _money(found: str) -> list[str]:
-    one, many, small, smalls = _COINS[found[0]]
-    whole, _, part = found[1:].strip().replace(",", "").partition(".")
-    words = [*_figure(whole), one if int(whole) == 1 else many]
-    cents = int((part + "00")[:2])
-    return (
-        [*words, "and", *_number(str(cents)), small if cents == 1 else smalls] if cents else words
-    )
-
-
 def _sign(character: str) -> list[str]:
     """Say a character that is neither word nor number: its usual or its Unicode name."""
     if character in _SIGNS:
         return _SIGNS[character].split()
-    if unicodedata.category(character)[0] not in "LNS":
+    if unicodedata.category(character)[0] not in "LNS" or any(
+        ord(character) in pictures for pictures in _PICTURES
+    ):
         return []
     name = unicodedata.name(character, "symbol").lower()
     return re.findall(r"\b[a-z]+\b", name.rpartition(" letter ")[2]) or ["symbol"]
 
 
 _READERS: dict[str, Callable[[str], list[str]]] = {
-    "money": _money,
-    "digits": _digits,
-    "clock": _clock,
-    "ordinal": lambda found: _number(found[:-2], to="ordinal"),
-    "year": lambda found: _number(found, to="year"),
-    "number": _figure,
+    "money": figures.money,
+    "date": figures.date,
+    "digits": figures.one_by_one,
+    "hour": figures.full_hour,
+    "clock": figures.clock,
+    "ordinal": lambda found: figures.number(found[:-2], to="ordinal"),
+    "decade": figures.decade,
+    "year": lambda found: figures.number(found, to="year"),
+    "always": lambda _: ["twenty", "four", "seven"],
+    "fraction": figures.fraction,
+    "number": figures.figure,
+    "times": lambda _: ["times"],
+    "to": lambda _: ["to"],
+    "per": lambda _: ["per"],
+    "degrees": lambda found: ["degrees", "celsius" if found[-1] in "cC" else "fahrenheit"],
+    "nth": lambda _: ["number"],
     "minus": lambda _: ["minus"],
-    "initials": lambda found: [letter for letter in found.lower() if letter.isalpha()],
+    "initials": lambda found: (
+        _LATIN[found.lower()].split()
+        if found.lower() in _LATIN
+        else [letter for letter in found.lower() if letter.isalpha()]
+    ),
+    "markup": lambda _: [],
     "sign": _sign,
 }
