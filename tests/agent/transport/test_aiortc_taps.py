@@ -21,6 +21,7 @@ def test_the_tap_gets_packets_after_the_reports_counted_them() -> None:
         taken: list[RtpPacket] = []
         tap_packets(receiver, taken.append)
         codec = CODECS["audio"][0]
+        assert codec.payloadType is not None
         receiver._RTCRtpReceiver__codecs[codec.payloadType] = codec  # type: ignore[attr-defined]
         for number in (0, 1, 3):
             packet = RtpPacket(codec.payloadType, 0, number, number * 960, 7, b"\xf8")
