@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,19 @@ import pytest
 
 from turnkit.errors import ConfigError, MissingAssetError, StageError
 from turnkit.settings_file import build
-from turnkit.stages.tts.piper import PiperTts
+from turnkit.stages.tts.piper import PiperTts, Speech
 from turnkit.stages.tts.piper_stream import PiperSettings, PiperStream, leading_silence
 from turnkit.stages.tts.stream import SpeechPiece, StreamingTts
 from turnkit.stages.tts.voice import DURATIONS, default_voice
 from turnkit.stages.tts.worker import THREAD_NAME
 
 LONG = "This is a sentence that goes on, " * 8
-"""Some two seconds of work."""
+"""Two seconds of work on a machine that does nothing else."""
 
-STOPPED_S = 0.5
-"""Far less than `LONG` takes, far more than a stop."""
+
+@cache
+def voice() -> PiperTts:
+    return PiperTts()
 
 
 def run(work: Callable[[PiperStream], Awaitable[None]], **settings: Any) -> None:
@@ -33,6 +35,8 @@ def run(work: Callable[[PiperStream], Awaitable[None]], **settings: Any) -> None
     async def main() -> None:
         engine = PiperStream(PiperSettings(**settings))
         try:
+            if not settings:
+                engine._engine = voice()  # loaded once for all tests
             await engine.warm()
             await work(engine)
         finally:
@@ -47,11 +51,27 @@ async def pieces_of(engine: StreamingTts, text: str) -> list[SpeechPiece]:
         return [piece async for piece in stream]
 
 
+@pytest.fixture
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What became of the clauses that the voice began."""
+    ended: list[str] = []
+    speak = PiperTts.speak
+
+    def watched(self: PiperTts, text: str, **options: Any) -> Speech:
+        ended.append("failed")
+        speech = speak(self, text, **options)
+        ended[-1] = "spoken"
+        return speech
+
+    monkeypatch.setattr(PiperTts, "speak", watched)
+    return ended
+
+
 @asynccontextmanager
 async def spoken_behind(engine: PiperStream) -> AsyncIterator[asyncio.Task[list[SpeechPiece]]]:
     """Keep the engine busy with `LONG`."""
     task = asyncio.create_task(pieces_of(engine, LONG))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
     try:
         yield task
     finally:
@@ -64,7 +84,7 @@ def test_a_clause_comes_with_the_times_of_its_own_words() -> None:
 
     async def work(engine: PiperStream) -> None:
         (piece,) = await pieces_of(engine, text)
-        plain = PiperTts().speak(text)
+        plain = voice().speak(text)
         cut = len(plain.samples) - len(piece.samples)
         assert np.array_equal(piece.samples, plain.samples[cut:])
         assert [word.text for word in piece.words] == text.split()
@@ -82,7 +102,7 @@ def test_little_silence_is_left_in_front() -> None:
     async def work(engine: PiperStream) -> None:
         for text in ("Let me see.", "Sure,", "Apples are here,"):
             (piece,) = await pieces_of(engine, text)
-            whole = PiperTts().synthesize(text)
+            whole = voice().synthesize(text)
             silence = leading_silence(whole)
             assert leading_silence(piece.samples) <= 0.010 * engine.sample_rate
             assert len(whole) - len(piece.samples) == max(silence - 220, 0)
@@ -103,20 +123,19 @@ def test_nothing_to_say_gives_nothing() -> None:
     run(work)
 
 
-def test_closing_in_the_middle_frees_the_worker() -> None:
+def test_closing_in_the_middle_frees_the_worker(outcomes: list[str]) -> None:
     async def work(engine: PiperStream) -> None:
         async with spoken_behind(engine) as busy:
             busy.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await busy
-            asked = time.perf_counter()
             assert len(await pieces_of(engine, "Yes.")) == 1
-            assert time.perf_counter() - asked < STOPPED_S
+        assert outcomes == ["spoken", "failed", "spoken"]  # the first warmed it
 
     run(work)
 
 
-def test_a_clause_that_waits_can_be_dropped() -> None:
+def test_a_clause_that_waits_can_be_dropped(outcomes: list[str]) -> None:
     async def work(engine: PiperStream) -> None:
         async with spoken_behind(engine) as busy:
             waiting = asyncio.create_task(pieces_of(engine, LONG))
@@ -124,10 +143,9 @@ def test_a_clause_that_waits_can_be_dropped() -> None:
             await asyncio.sleep(0.02)
             waiting.cancel()
             busy.cancel()
-            asked = time.perf_counter()
             assert len(await behind) == 1
-            assert time.perf_counter() - asked < STOPPED_S
             assert waiting.cancelled()
+        assert outcomes == ["spoken", "failed", "spoken"]
 
     run(work)
 
@@ -156,14 +174,13 @@ def test_more_workers_speak_at_the_same_time() -> None:
     run(work, workers=2)
 
 
-def test_closing_the_engine_ends_what_it_speaks() -> None:
+def test_closing_the_engine_ends_what_it_speaks(outcomes: list[str]) -> None:
     async def work(engine: PiperStream) -> None:
         busy = asyncio.create_task(pieces_of(engine, LONG))
         waiting = asyncio.create_task(pieces_of(engine, LONG))
-        await asyncio.sleep(0.05)
-        asked = time.perf_counter()
+        await asyncio.sleep(0.1)
         await engine.aclose()
-        assert time.perf_counter() - asked < STOPPED_S
+        assert outcomes == ["spoken", "failed"]
         for task in (busy, waiting):
             with pytest.raises(StageError, match="closed"):
                 await task

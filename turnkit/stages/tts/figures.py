@@ -84,7 +84,7 @@ def money(found: str) -> list[str]:
     one, many, small, smalls = COINS[found[0]]
     amount, magnitude = re.findall(r"[\d.]+|[a-z]+|$", found[1:].lower().replace(",", ""))[:2]
     if magnitude:
-        return [*figure(amount), _MAGNITUDES.get(magnitude, magnitude), many]
+        return [*figure(amount), _MAGNITUDES.get(magnitude) or str(magnitude), many]
     whole, _, part = amount.partition(".")
     words = [*figure(whole), one if int(whole) == 1 else many]
     cents = int((part + "00")[:2])
