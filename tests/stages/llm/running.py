@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from turnkit.stages.llm.protocol import ChatMessage, Conversation
@@ -41,3 +42,12 @@ async def until(condition: Callable[[], bool]) -> None:
     """Wait for something to become true."""
     while not condition():
         await asyncio.sleep(0.002)
+
+
+async def listen(conversation: Conversation, said: str, heard: list[str], most: int = 0) -> None:
+    """Keep the pieces of a reply as they come; give it up after `most` of them, if not 0."""
+    async with aclosing(conversation.reply(asking(said))) as pieces:
+        async for piece in pieces:
+            heard.append(piece)
+            if len(heard) == most:
+                return

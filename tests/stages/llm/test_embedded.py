@@ -6,18 +6,16 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from tests.stages.llm.running import SYSTEM, answer, asking, run, until
+from tests.stages.llm.running import answer, asking, listen, run, until
 from turnkit import peers
 from turnkit.errors import ConfigError, MissingAssetError, StageError
 from turnkit.stages.llm import embedded
-from turnkit.stages.llm.embedded import EmbeddedConversation, EmbeddedLlm, EmbeddedSettings
+from turnkit.stages.llm.embedded import EmbeddedLlm, EmbeddedSettings
 from turnkit.stages.llm.llama_server import STEP_TOKENS, Chunk, LlamaServer
 from turnkit.stages.llm.opening import open_llm
 from turnkit.stages.llm.protocol import ChatMessage
@@ -131,21 +129,14 @@ def test_prefills_and_discarded_replies_change_nothing(
 ) -> None:
     words = question.split()
 
-    async def speculate(conversation: EmbeddedConversation, text: str, pieces: int) -> None:
-        async with aclosing(conversation.reply(asking(text))) as reply:
-            async for _ in reply:
-                pieces -= 1
-                if pieces <= 0:
-                    return
-
     async def main() -> None:
         conversation = engine.open()
         for n in range(1, len(words) + 1):
             await conversation.prefill(asking(" ".join(words[:n])))
         assert await answer(conversation, asking(question)) == plain[question]
-        await speculate(conversation, " ".join(words[:3]), pieces=2)
+        await listen(conversation, " ".join(words[:3]), [], most=2)
         assert await answer(conversation, asking(question)) == plain[question]
-        await speculate(conversation, " ".join(words[:-1]) + " and something else", pieces=99)
+        await listen(conversation, " ".join(words[:-1]) + " and something else", [])
         await conversation.prefill(asking("Something else"))
         assert await answer(conversation, asking(question)) == plain[question]
         assert await answer(conversation, asking(question)) == plain[question]
@@ -189,7 +180,7 @@ def test_two_calls_do_not_disturb_each_other(engine: EmbeddedLlm, plain: dict[st
         finally:
             await conversation.aclose()
 
-    async def main() -> list[list[str]]:
+    async def main() -> tuple[list[str], list[str]]:
         return await asyncio.gather(call(QUESTIONS), call(QUESTIONS[::-1]))
 
     forward, backward = run(main())
@@ -216,15 +207,8 @@ def test_closing_a_reply_stops_the_model(endless: EmbeddedLlm, how: str) -> None
     async def main() -> None:
         conversation = endless.open()
         heard: list[str] = []
-
-        async def listen() -> None:
-            async with aclosing(conversation.reply(asking(NOVEL))) as pieces:
-                async for piece in pieces:
-                    heard.append(piece)
-                    if how == "generator" and len(heard) == 4:
-                        return
-
-        task = asyncio.create_task(listen())
+        most = 4 if how == "generator" else 0
+        task = asyncio.create_task(listen(conversation, NOVEL, heard, most))
         await until(lambda: len(heard) >= 4)
         given = len(watched(endless).chunks[-1])
         if how == "task":
@@ -302,8 +286,8 @@ def test_a_conversation_longer_than_the_context(model: Path) -> None:
         engine = make(model, slots=1, context=256, max_tokens=16)
         conversation = engine.open()
         said: list[str] = []
-        for turn in range(10):
-            said.append(f"Tell me something about the number {turn}, please.")
+        for turn in range(5):
+            said.append(f"Number {turn}, please. " * 12)
             reply = await answer(conversation, asking(*said))
             assert reply
             said.append(reply)
@@ -362,6 +346,7 @@ def test_a_closed_conversation(engine: EmbeddedLlm) -> None:
 
 
 def test_everything_is_freed(model: Path) -> None:
+    psutil: Any = pytest.importorskip("psutil")
     process = psutil.Process()
 
     async def cycle() -> tuple[int, int, int]:
@@ -380,10 +365,11 @@ def test_everything_is_freed(model: Path) -> None:
         return process.num_threads(), process.num_fds(), process.memory_info().rss
 
     run(cycle())  # what the library starts once and keeps
-    before, after = run(cycle()), run(cycle())
+    before, others = run(cycle()), set(threading.enumerate())
+    after = run(cycle())
     assert after[:2] == before[:2]
     assert after[2] < before[2] + 50e6
-    assert not [each for each in threading.enumerate() if each.name.startswith("turnkit-llm_")]
+    assert set(threading.enumerate()) == others
 
 
 def test_a_model_that_is_not_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -435,5 +421,3 @@ def test_failures_of_requests_are_told(engine: EmbeddedLlm) -> None:
 def test_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         open_llm({"kind": "smollm2", **settings})
-
-

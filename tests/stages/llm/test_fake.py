@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from tests.stages.llm.running import answer, asking, run, until
+from tests.stages.llm.running import answer, asking, listen, run, until
 from turnkit.errors import ConfigError, StageError
 from turnkit.stages.llm.fake import FakeLlm, FakeLlmSettings
 from turnkit.stages.llm.opening import open_llm
@@ -79,11 +78,10 @@ def test_an_error_after_some_words_and_ever_after() -> None:
         engine = fake(replies=("a b c",), fault=Fault("error", after=1, lasting=True))
         conversation = engine.open()
         for _ in range(2):
-            pieces = []
+            heard: list[str] = []
             with pytest.raises(StageError, match="scripted error"):
-                async for piece in conversation.reply(asking("x")):
-                    pieces.append(piece)  # noqa: PERF401
-            assert pieces == ["a "]
+                await listen(conversation, "x", heard)
+            assert heard == ["a "]
         await conversation.aclose()
 
     run(main())
@@ -103,15 +101,8 @@ def test_a_hang_ends_when_it_is_closed(how: str) -> None:
         engine = fake(replies=("a b",), fault=Fault("hang", after=1))
         conversation = engine.open()
         heard: list[str] = []
-
-        async def listen() -> None:
-            async with aclosing(conversation.reply(asking("x"))) as pieces:
-                async for piece in pieces:
-                    heard.append(piece)  # noqa: PERF401
-                    if how == "generator":
-                        return
-
-        task = asyncio.create_task(listen())
+        most = 1 if how == "generator" else 0
+        task = asyncio.create_task(listen(conversation, "x", heard, most))
         await until(lambda: bool(heard))
         if how == "conversation":
             await conversation.aclose()

@@ -8,9 +8,9 @@ from types import ModuleType
 
 from turnkit.errors import ConfigError, MissingAssetError, MissingDependencyError, OfflineError
 from turnkit.network import PROBE_TIMEOUT_S, hub_answers, hub_endpoint, hub_refused
-from turnkit.peers import PEERS, fetch, path_of
+from turnkit.peers import SMOLLM2, fetch, path_of
 
-DEFAULT_MODEL = "smollm2"
+DEFAULT_MODEL = SMOLLM2.name
 """SmolLM2 135M Instruct, as ``turnkit peers get smollm2`` fetches it."""
 
 
@@ -31,8 +31,8 @@ def find_gguf(model: str, file: str = "") -> Path:
     MissingAssetError
         If it has to be fetched first; the message says how.
     """
-    if model in PEERS:
-        return path_of(PEERS[model])
+    if model == DEFAULT_MODEL:
+        return path_of(SMOLLM2)
     path = Path(model).expanduser()
     if path.is_file():
         return path
@@ -41,7 +41,11 @@ def find_gguf(model: str, file: str = "") -> Path:
             f"llm.model {model!r}: no such file; expected {DEFAULT_MODEL}, the path of a GGUF "
             "file, or a hub id with llm.file naming the GGUF file in it"
         )
-    found = _import_hub().try_to_load_from_cache(model, file)
+    hub = _import_hub()
+    try:
+        found = hub.try_to_load_from_cache(model, file)
+    except hub.errors.HFValidationError as error:
+        raise ConfigError(f"llm.model {model!r}: neither a file nor a hub id") from error
     if not isinstance(found, str):
         raise MissingAssetError(
             f"llm.model: {file} of {model} is not on this machine: `turnkit serve` fetches it "
@@ -70,8 +74,8 @@ def fetch_gguf(model: str, file: str, report: Callable[[str], None]) -> Path:
     try:
         return find_gguf(model, file)
     except MissingAssetError:
-        if model in PEERS:
-            return fetch(PEERS[model], report)
+        if model == DEFAULT_MODEL:
+            return fetch(SMOLLM2, report)
     if not hub_answers():
         reason = (
             "the environment forbids the network (HF_HUB_OFFLINE)"
@@ -83,10 +87,17 @@ def fetch_gguf(model: str, file: str, report: Callable[[str], None]) -> Path:
     hub = _import_hub()
     try:
         return Path(hub.hf_hub_download(model, file))
-    except (hub.errors.HfHubHTTPError, hub.errors.LocalEntryNotFoundError, OSError) as error:
-        raise OfflineError(f"llm.model: {file} of {model}: {error}") from error
-    except hub.errors.HFValidationError as error:
-        raise ConfigError(f"llm.model {model!r}: {error}") from error
+    except hub.errors.LocalEntryNotFoundError as error:
+        raise OfflineError(f"llm.model: {file} of {model}: the hub stopped answering") from error
+    except hub.errors.EntryNotFoundError as error:
+        raise ConfigError(f"llm.file {file!r}: the hub's {model} has no such file") from error
+    except hub.errors.RepositoryNotFoundError as error:
+        raise ConfigError(
+            f"llm.model {model!r}: the hub has no such model, or does not show it to us"
+        ) from error
+    except (hub.errors.HfHubHTTPError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise OfflineError(f"llm.model: {file} of {model}: {reason}") from error
 
 
 def _import_hub() -> ModuleType:
