@@ -43,7 +43,8 @@ class Playout:
         self.rebased = 0
         self._delay = delay_s
         self._settle = settle_s
-        self._heard: dict[int, _Heard] = {}
+        self._heard: list[_Heard] = []
+        self._seen: set[int] = set()
         self._first: float | None = None
         self._start = 0.0
         self._stamp = 0
@@ -58,8 +59,9 @@ class Playout:
             self._first, self._stamp = now, rtp.timestamp
             self._start = now + self._delay - rtp.timestamp / RTP_RATE
         stamp = self._stamp = unwrap(rtp.timestamp, self._stamp, 32)
-        if stamp in self._heard:
+        if stamp in self._seen:
             return
+        self._seen.add(stamp)
         soonest = now + self._delay - stamp / RTP_RATE
         if now - self._first <= self._settle:
             self._start = min(self._start, soonest)
@@ -72,7 +74,7 @@ class Playout:
             self._start = soonest
         self._late_run = 0
         plays_at = round(self._start * RTP_RATE) + stamp
-        self._heard[stamp] = _Heard(plays_at, rtp.payload, n_samples)
+        self._heard.append(_Heard(plays_at, rtp.payload, n_samples))
 
     def render(self, origin: float, length_s: float) -> Samples:
         """Return what was heard from `origin` on, as float32 at 48 kHz, shape (n,)."""
@@ -80,7 +82,7 @@ class Playout:
         decoder, concealer = OpusDecoder(), Concealer()
         zero = round(origin * RTP_RATE)
         end: int | None = None
-        for heard in sorted(self._heard.values(), key=lambda each: each.plays_at):
+        for heard in sorted(self._heard, key=lambda each: each.plays_at):
             at = heard.plays_at - zero
             if end is not None and at > end:
                 _place(out, end, concealer.fill(min(at - end, _CONCEALED)))

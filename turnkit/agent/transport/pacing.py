@@ -39,7 +39,7 @@ class Pacer:
         if wait > 0:
             await asyncio.sleep(wait)
         elif -wait > MAX_LATE_S:
-            slot = int((self._clock() - self._start) / FRAME_S)
+            slot = int((self._clock() - self._start) / FRAME_S + 1e-6)
             self.skipped += slot - self._next
             self._next = slot
         self._next += 1
