@@ -177,7 +177,7 @@ class Page:
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         code = {" ": "Space"}.get(key, f"Key{key.upper()}" if len(key) == 1 else key)
         number = {"Enter": 13, "Escape": 27, " ": 32, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39}
-        known = {
+        known: dict[str, Any] = {
             "key": key,
             "code": code,
             "windowsVirtualKeyCode": number.get(key, ord(key.upper()[0])),
@@ -243,7 +243,8 @@ class Browser:
     @contextlib.contextmanager
     def page(self, url: str = "about:blank") -> Iterator[Page]:
         """Attach to the browser's page and load an address in it."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/json/list", timeout=10) as answer:
+        listing = f"http://127.0.0.1:{self.port}/json/list"
+        with urllib.request.urlopen(listing, timeout=10) as answer:
             targets = json.load(answer)
         address = next(t["webSocketDebuggerUrl"] for t in targets if t["type"] == "page")
         with connect(address, max_size=None, open_timeout=10) as socket:

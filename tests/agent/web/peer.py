@@ -35,7 +35,8 @@ class Peer:
 
     def answer(self, offer: Mapping[str, str]) -> dict[str, str]:
         """Answer of ``/api/offer``."""
-        return self._run(self._answer(offer))
+        answer: dict[str, str] = self._run(self._answer(offer))
+        return answer
 
     def send(self, *messages: Mapping[str, Any]) -> None:
         """Send messages to the page on the newest call's channel."""

@@ -63,9 +63,7 @@ def test_audio_and_messages_go_both_ways(page: Page, other: Peer) -> None:
     other.send(*script.call(6.0))
     page.wait_for("document.querySelector('.line.caller .text')")
     assert page.evaluate(STATE) == "You are speaking"
-    assert "In call 0:06 of 15:00" in page.evaluate(
-        "document.getElementById('substate').innerText"
-    )
+    assert "In call 0:06 of 15:00" in page.evaluate("document.getElementById('substate').innerText")
     wait(page, lambda: other.frames > 20)
     assert page.evaluate("document.getElementById('speaker').paused") is False
     wait(page, lambda: [m for m in other.heard if m["type"] == "link"])
@@ -76,11 +74,9 @@ def test_audio_and_messages_go_both_ways(page: Page, other: Peer) -> None:
     assert page.errors == []
 
 
-def test_hanging_up_tells_the_server_and_lets_the_microphone_go(
-    page: Page, other: Peer, site: Site
-) -> None:
+def test_hanging_up_tells_the_server_and_lets_the_microphone_go(page: Page, site: Site) -> None:
     page.evaluate(
-        "for (const track of [1]) { const stop = MediaStreamTrack.prototype.stop;"
+        "{ const stop = MediaStreamTrack.prototype.stop;"
         " window.stopped = 0; MediaStreamTrack.prototype.stop = function () "
         "{ window.stopped += 1; return stop.call(this); } }"
     )
@@ -103,7 +99,8 @@ def test_leaving_the_page_hangs_up(page: Page, site: Site) -> None:
 
 
 def test_a_goodbye_is_shown(page: Page, other: Peer) -> None:
-    other.send(script.hello(), {"type": "bye", "at": 900, "reason": "the call's 15 minutes are over"})
+    reason = "the call's 15 minutes are over"
+    other.send(script.hello(), {"type": "bye", "at": 900, "reason": reason})
     page.wait_for(ENDED)
     assert page.evaluate(STATE) == "Ended: the call's 15 minutes are over"
     assert page.evaluate("document.querySelectorAll('.problem').length") == 0

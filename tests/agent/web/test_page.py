@@ -130,7 +130,8 @@ def test_drafts_are_shown_on_demand(page: Page) -> None:
 def test_words_are_never_markup(page: Page) -> None:
     tell(page, script.hello())
     evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-    tell(page, {"type": "words", "at": 1, "turn": 1, "committed": evil, "tail": evil, "final": 0 > 1})
+    words = {"turn": 1, "committed": evil, "tail": evil, "final": False}
+    tell(page, {"type": "words", "at": 1, **words})
     tell(page, {"type": "spoken", "at": 1, "turn": 1, "reply": 1, "text": evil})
     tell(page, {"type": "error", "at": 1, "stage": evil, "text": evil, "fatal": False})
     assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
@@ -297,7 +298,7 @@ def test_diagnostics_tell_what_happened_and_nothing_private(page: Page) -> None:
         assert private not in written
 
 
-def test_keyboard(page: Page, site: Site) -> None:
+def test_keyboard(page: Page) -> None:
     tell(page, *script.call(12.0))
     page.evaluate("document.activeElement.blur()")
     page.press("p")
@@ -320,9 +321,10 @@ def test_everything_is_reached_by_tab(page: Page) -> None:
     tell(page, *script.call(12.0))
     page.evaluate("document.activeElement.blur()")
     reached = []
+    focused = "document.activeElement.id || document.activeElement.className"
     for _ in range(40):
         page.press("Tab")
-        reached.append(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        reached.append(page.evaluate(focused))
     for wanted in ("connect", "theme", "microphone", "pause", "timeline", "words", "turnrow"):
         assert wanted in reached
 
@@ -377,7 +379,7 @@ CONTRASTS = """
     if (!said || !node.checkVisibility() || node.closest(".hidden, .skip, :disabled")) continue;
     const [a, b] = [luminance(rgb(getComputedStyle(node).color)), luminance(ground(node))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    found.push([ratio, `${node.tagName}.${node.className}: ${node.textContent.trim().slice(0, 30)}`]);
+    found.push([ratio, `${node.tagName}.${node.className}: ${node.textContent.slice(0, 30)}`]);
   }
   return found.sort((a, b) => a[0] - b[0]);
 })()
@@ -424,5 +426,6 @@ def test_processing_is_off_where_the_address_says_so(page: Page, site: Site) -> 
 def test_motion_is_reduced_where_that_is_wished(page: Page) -> None:
     page.media(prefers_reduced_motion="reduce")
     tell(page, *script.call(12.0))
-    assert page.evaluate("getComputedStyle(document.getElementById('connect')).transitionDuration") == "0s"
+    style = "getComputedStyle(document.getElementById('connect'))"
+    assert page.evaluate(f"{style}.transitionDuration") == "0s"
     page.media()

@@ -141,7 +141,7 @@ export function drawLevels(p, ring, name, color, bright) {
   const middle = y + h / 2;
   const first = Math.floor(Math.max(ring.begin, ring.frameAt(from)) / group) * group;
   const end = Math.min(ring.end, ring.frameAt(to) + group);
-  ctx.fillStyle = color;
+  const shades = { bright: new Path2D(), faint: new Path2D() };
   for (let frame = first; frame < end; frame += group) {
     let top = -Infinity;
     for (let i = frame; i < frame + group; i += 1) {
@@ -151,12 +151,15 @@ export function drawLevels(p, ring, name, color, bright) {
     if (top === -Infinity) continue;
     const time = frame * ring.step;
     const half = Math.max(0.75, levelShare(top) * (h / 2 - 5));
-    ctx.globalAlpha = bright(time) ? 1 : 0.38;
-    ctx.beginPath();
-    ctx.roundRect(p.x(time), middle - half, bar, 2 * half, Math.min(bar / 2, half));
-    ctx.fill();
+    const shade = shades[bright(time) ? "bright" : "faint"];
+    if (half < 1) shade.rect(p.x(time), middle - half, bar, 2 * half);
+    else shade.roundRect(p.x(time), middle - half, bar, 2 * half, Math.min(bar / 2, half));
   }
+  ctx.fillStyle = color;
+  ctx.globalAlpha = 0.38;
+  ctx.fill(shades.faint);
   ctx.globalAlpha = 1;
+  ctx.fill(shades.bright);
 }
 
 /** A trace of 0 .. 1 as a curve with gaps where it is unknown. */
@@ -231,7 +234,7 @@ export function drawWords(p, lane, items) {
   items.forEach(({ start, end, text }, i) => {
     const next = items[i + 1]?.start ?? Infinity;
     if (start > to || Math.min(next, end + 6) < from) return;
-    const left = Math.max(gutter + 6, p.x(start));
+    const left = end > from ? Math.max(gutter + 6, p.x(start)) : p.x(start);
     const room = Math.min(width - 4, p.x(Math.min(next, to + 60)) - 10) - left;
     const shown = fit(ctx, text, room);
     if (!shown) return;

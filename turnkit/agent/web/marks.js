@@ -184,8 +184,11 @@ function drawFire(p, { at, since, verdict }, middle, room) {
   const texts = cut ? [`would have cut in here`, "cut in"] : [delay];
   const text = texts.find((one) => ctx.measureText(one).width + 18 < room);
   if (!text) return;
+  const w = ctx.measureText(text).width;
+  // Left of its line where the window ends on the right.
+  const left = x + 14 + w > p.width ? p.x(since) - w - 6 : x + 11;
   ctx.fillStyle = colors.panel;
-  ctx.fillRect(x + 8, middle - 8, ctx.measureText(text).width + 6, 16);
+  ctx.fillRect(left - 3, middle - 8, w + 6, 16);
   ctx.fillStyle = color;
-  ctx.fillText(text, x + 11, middle + 0.5);
+  ctx.fillText(text, left, middle + 0.5);
 }

@@ -8,6 +8,12 @@ import * as marks from "./marks.js";
 const WINDOWS_S = [3, 6, 12, 24, 60];
 /** Share of the window that stays empty on the right, for labels of what just happened. */
 const MARGIN = 0.07;
+/**
+ * Shortest time between two pictures; the longer one where a picture takes the browser
+ * more than SLOW_MS (no GPU), as the agent may need the same processor.
+ */
+const PICTURE_MS = { quick: 31, slow: 100 };
+const SLOW_MS = 34;
 /** Frames may be this late, in seconds, before the picture stops running ahead of them. */
 const LATE_S = 0.25;
 
@@ -32,6 +38,9 @@ export class Timeline {
     this.arrived = 0; // performance.now() of the newest frames
     this.pointer = null;
     this.pending = false;
+    this.drawn = -Infinity; // when the last picture was made
+    this.fresh = false; // no animation frame has come since
+    this.cost = 16; // ms until one came, on average
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.recolor();
     new ResizeObserver(() => this.invalidate()).observe(canvas.parentElement);
@@ -67,10 +76,18 @@ export class Timeline {
   invalidate() {
     if (this.pending) return;
     this.pending = true;
-    requestAnimationFrame(() => {
-      this.pending = false;
-      this.#draw();
-    });
+    requestAnimationFrame((now) => this.#due(now));
+  }
+
+  #due(now) {
+    const age = now - this.drawn;
+    if (this.fresh && age < 500) this.cost += 0.1 * (age - this.cost);
+    this.fresh = false;
+    this.pending = false;
+    if (age < PICTURE_MS[this.cost > SLOW_MS ? "slow" : "quick"]) return this.invalidate();
+    this.drawn = now;
+    this.fresh = true;
+    return this.#draw();
   }
 
   // The view ------------------------------------------------------------------------

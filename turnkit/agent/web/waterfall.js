@@ -39,16 +39,11 @@ function gantt(record, simulated) {
   for (const { key, from, to } of found) {
     const bar = place(el(`span.bar.${key}`), from, to, end);
     if (simulated(key)) bar.classList.add("simulated");
-    const early = to <= 0;
-    const label = early ? "before you stopped" : duration(to - Math.max(0, from));
-    const value = el("span.ms", {}, label);
-    // Beside the bar: on its left where the right has no room.
-    if (to / end > 0.72) value.style.right = percent(1 - from / end);
-    else value.style.left = percent(Math.max(0, to) / end);
-    if (to / end > 0.72) value.classList.add("left");
+    const label = to <= 0 ? "before" : duration(to - Math.max(0, from));
+    const value = el("span.ms", { title: to <= 0 ? "done before you stopped" : null }, label);
     const name = el("span.name", {}, NAMES[key]);
     if (simulated(key)) name.append(" ", el("em", {}, "simulated"));
-    chart.append(el("div.row", {}, name, el("span.track", {}, bar, value)));
+    chart.append(el("div.row", {}, name, el("span.track", {}, bar), value));
   }
   const decided = found[0].to;
   const post = el("span.decided", { "aria-hidden": "true" });
