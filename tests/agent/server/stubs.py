@@ -15,6 +15,7 @@ import numpy as np
 from starlette.websockets import WebSocket
 
 from turnkit.agent.preset import Preset, read_preset
+from turnkit.agent.server.pages import WEB
 from turnkit.agent.server.service import Service
 from turnkit.agent.server.serving import serving
 from turnkit.agent.telemetry.logs import open_log
@@ -78,7 +79,7 @@ class StubStream(StubTransport):
         if message["type"] == "websocket.disconnect":
             self._gone.set()
             return None
-        return np.frombuffer(message.get("bytes") or b"", np.int16).astype(np.float32) / 32768
+        return np.zeros(len(message.get("bytes") or b"") // 2, np.float32)
 
     async def aclose(self, reason: str = "") -> None:
         if not self._gone.is_set():
@@ -157,9 +158,8 @@ async def served(
         known,
     )
     service.calls.warm = warm
-    options = {} if web is None else {"web": web}
     async with (
-        serving(service, **options) as url,
+        serving(service, web=web or WEB) as url,
         httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as client,
     ):
         yield Served(service, url, client, log)

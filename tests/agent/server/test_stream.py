@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.agent.server.stubs import TOKEN, Served, run, served
 from turnkit.agent.server.access import SUBPROTOCOL, TOKEN_SUBPROTOCOL
 
-GUARDED = {"environ": {"TURNKIT_TOKEN": TOKEN}}
+GUARDED = {"TURNKIT_TOKEN": TOKEN}
 
 
 def dial(it: Served, **options: Any) -> AbstractAsyncContextManager[ClientConnection]:
@@ -66,7 +66,7 @@ def test_a_program_that_goes_away_leaves_nothing() -> None:
 
 def test_without_the_token_there_is_no_stream() -> None:
     async def body() -> None:
-        async with served(**GUARDED) as it:
+        async with served(environ=GUARDED) as it:
             assert (await refused(it))[0] == 401
             wrong = {"Authorization": "Bearer wrong-wrong-wrong-wrong"}
             assert await refused(it, additional_headers=wrong) == (
@@ -82,7 +82,7 @@ def test_without_the_token_there_is_no_stream() -> None:
 
 def test_a_token_comes_in_a_header_or_as_a_subprotocol() -> None:
     async def body() -> None:
-        async with served(**GUARDED) as it:
+        async with served(environ=GUARDED) as it:
             async with dial(it, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as caller:
                 assert caller.subprotocol is None
             async with dial(it, subprotocols=[SUBPROTOCOL, TOKEN_SUBPROTOCOL + TOKEN]) as caller:
@@ -101,10 +101,9 @@ def test_pages_of_other_sites_and_other_names_get_no_stream() -> None:
                 pass
             url = it.url.replace("http", "ws", 1) + "/api/stream"
             host, port = "127.0.0.1", int(it.url.rpartition(":")[2])
+            named = url.replace(host, "evil.example")
             with pytest.raises(InvalidStatus) as caught:
-                named = url.replace(host, "evil.example")
-                async with connect(named, host=host, port=port, proxy=None):
-                    pass
+                await connect(named, host=host, port=port, proxy=None)
             assert caught.value.response.status_code == 403
 
     run(body)

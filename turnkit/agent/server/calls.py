@@ -172,7 +172,7 @@ class Calls:
         finally:
             try:
                 with suppress(Exception):
-                    await transport.end(TROUBLE if result == "failed" else reason)
+                    await transport.aclose(TROUBLE if result == "failed" else reason)
             finally:
                 observer.finish(result, reason)
 

@@ -65,13 +65,13 @@ class GuardedTransport:
         return await self._transport.receive_message()
 
     async def end(self, reason: str) -> None:
-        """Say goodbye and why, then hang up."""
-        if self.ended is None:
-            self.ended = reason
-            self.send({"type": "bye", "at": self.at, "reason": reason})
+        """Hang up from outside the call."""
+        self.ended = self.ended or reason
         await self.aclose(reason)
 
     async def aclose(self, reason: str = "") -> None:
-        """Hang up and free everything, within `CLOSE_S`."""
+        """Say goodbye and why, hang up and free everything, within `CLOSE_S`."""
+        # Whoever ends it, and however: the client is told once.
+        self.send({"type": "bye", "at": self.at, "reason": reason or "the call is over"})
         async with asyncio.timeout(CLOSE_S):
             await self._transport.aclose(reason)
