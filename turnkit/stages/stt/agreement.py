@@ -22,13 +22,20 @@ def word_key(word: str) -> str:
 class LocalAgreement:
     """Words of one utterance, of which a growing prefix is certain.
 
+    Parameters
+    ----------
+    held_back : int
+        Words at the end of a hypothesis that are never committed: what a recogniser
+        without a look ahead makes of the newest sounds may agree twice and be wrong.
+
     Attributes
     ----------
     committed, tail : tuple of str
         Words that no later hypothesis changes, and those after them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, held_back: int = 0) -> None:
+        self._held_back = held_back
         self.committed: Words = ()
         self.tail: Words = ()
 
@@ -55,6 +62,7 @@ class LocalAgreement:
         agreed = sum(1 for _ in takewhile(lambda pair: _same(*pair), both))
         if agreed and agreed == len(new) and new[-1][-1:] in _MARKS:
             agreed -= 1
+        agreed = min(agreed, max(0, len(new) - self._held_back))
         self.committed += new[:agreed]
         self.tail = new[agreed:]
         return self.committed, self.tail
@@ -78,4 +86,9 @@ def _length_of(committed: Words, words: Sequence[str]) -> int:
         for j, key in enumerate(keys):
             row.append(min(above[j] + (key != word), above[j + 1] + 1, row[j] + 1))
     expected = len(committed)
-    return min(range(len(row)), key=lambda j: (row[j], abs(j - expected)))
+    last = word_key(committed[-1]) if committed else None
+
+    def badness(j: int) -> tuple[int, bool, int]:
+        return row[j], j == 0 or keys[j - 1] != last, abs(j - expected)
+
+    return min(range(len(row)), key=badness)

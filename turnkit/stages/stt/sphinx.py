@@ -1,8 +1,9 @@
 """PocketSphinx: a truly streaming recogniser, cheap and of modest accuracy.
 
 Each stream has a decoder and a thread of its own. Words are lower case, without marks.
-They are committed once two hypotheses, 0.2 s of audio apart, agree on them; a flush ends
-the decoder's utterance, takes the words of its last pass, and begins another.
+Once two hypotheses, 0.2 s of audio apart, agree on words, all but the newest are
+committed. A flush ends the decoder's utterance, takes the words of its last pass, and
+begins another.
 """
 
 from __future__ import annotations
@@ -276,7 +277,7 @@ class _Said:
         self.utterance = utterance
         self.unread_s = 0.0
         self._settled: Words = ()
-        self._agreement = LocalAgreement()
+        self._agreement = LocalAgreement(held_back=1)
 
     @property
     def committed(self) -> Words:
@@ -301,7 +302,7 @@ class _Said:
     def settle(self) -> None:
         """Take all words for certain: their piece is over."""
         self._settled = self.committed + self.tail
-        self._agreement = LocalAgreement()
+        self._agreement = LocalAgreement(held_back=1)
 
 
 def _words(decoder: Any) -> Words:

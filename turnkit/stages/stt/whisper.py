@@ -212,6 +212,12 @@ class WhisperStream:
             self._flushes.clear()
         self._workers.remove(self)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a decoding runs for this stream or waits for a worker."""
+        with self._lock:
+            return bool(self._running or self._flushes) or self.partial_due()
+
     # What the workers ask.
 
     def flush_waits_since(self) -> float | None:
