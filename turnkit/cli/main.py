@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeAlias, cast
 
 from turnkit import __version__
+from turnkit.cli import bench
 from turnkit.errors import ConfigError, TurnkitError
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -70,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 1 could not be done, 2 asked for in a way that does not
         fit, 130 interrupted. Anything unexpected is a bug and keeps its traceback.
     """
-    args = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    args = build_parser().parse_args(bench.spell_out(given))
     try:
         status = int(args.run(args))
         sys.stdout.flush()

@@ -1,0 +1,100 @@
+"""What the stages are given to hear, answer and say; written for this purpose."""
+
+from __future__ import annotations
+
+SENTENCES = (
+    "Could you tell me when the next train to the coast leaves?",
+    "I lost my umbrella somewhere between the station and the office.",
+    "We need a table for six people on Saturday evening, near the window.",
+    "The heating has been broken since yesterday, and the children are cold.",
+    "Please remind me to water the plants before I leave for work.",
+    "What is the difference between a violin and a viola?",
+    "My sister bought an old farmhouse that has no roof.",
+    "Turn left at the bakery, then walk straight on until you see the church.",
+    "Is there a pharmacy that is still open at this hour?",
+    "I would rather have the soup than the salad, if that is possible.",
+    "He told me a story about a fisherman who was afraid of water.",
+    "Can I change my ticket to an earlier flight without paying more?",
+    "The package was supposed to arrive three days ago.",
+    "How long should I boil an egg so that the middle stays soft?",
+    "They painted the kitchen yellow, and now it looks much bigger.",
+    "Nobody in the village could remember such a long winter.",
+    "I have been waiting on the phone for twenty minutes.",
+    "Does the museum offer a guided tour in the afternoon?",
+    "The second chapter is better than the first, but it ends too soon.",
+    "Put the blue folder on the desk and bring me the red one.",
+    "My neighbour plays the piano every night until eleven.",
+    "Which of these two jackets keeps out the rain?",
+    "She wants to learn how to repair her own bicycle.",
+    "There was a strange noise in the cellar, so we went to look.",
+    "Send the invoice to the new address, please, not to the old one.",
+    "The doctor said that I should drink more water and sleep longer.",
+    "Where can we leave our bags until the room is ready?",
+    "It snowed so much that the school stayed closed for a week.",
+    "I forgot my password, and the letter with the code never came.",
+    "Would you like to come with us to the market tomorrow morning?",
+    "The lamp in the hallway flickers whenever somebody closes the door.",
+    "Our dog is afraid of thunder, but not of fireworks.",
+    "How many stops is it from here to the university?",
+    "I think the answer is on the last page of the book.",
+    "The bridge will be closed for repairs until the end of the month.",
+    "Do you have this shirt in a larger size?",
+    "A friend of mine grows tomatoes on the roof of her house.",
+    "The meeting has been moved to a quarter past nine.",
+    "Somebody parked a lorry in front of our garage.",
+    "Thank you for your help, you have been very patient with me.",
+)
+"""For recognisers; 7 to 15 words."""
+
+REQUESTS = (
+    "Could you tell me what I should cook for dinner tonight?",
+    "I am looking for a quiet place to read a book.",
+    "How do I keep my bread fresh for a few days?",
+    "My train is late again, what should I do until then?",
+    "Can you explain to a child why the sky is blue?",
+    "I would like to start running, how far should I go?",
+    "Which present should I buy for my mother who likes gardens?",
+    "Please give me one good reason to get up early.",
+    "What is the best way to learn a new language quickly?",
+    "There is a spider in my bathroom and I am afraid.",
+    "Tell me something about the moon that I do not know.",
+    "How much water should I give to a small cactus?",
+)
+"""For language models; 10 to 12 words."""
+
+CLAUSES = {
+    1: ("Certainly.", "Perhaps.", "Tomorrow,", "Wonderful!", "Exactly.", "Sorry,"),
+    3: (
+        "That sounds good.",
+        "Let us see,",
+        "I would not.",
+        "Not this week,",
+        "Yes, it does.",
+        "Try the other.",
+    ),
+    5: (
+        "The shop opens at nine.",
+        "You could walk there instead,",
+        "That depends on the weather.",
+        "I have found two tables.",
+        "Most people take the bus,",
+        "It should be ready soon.",
+    ),
+    8: (
+        "The next train leaves from the other platform.",
+        "You can pay by card or in cash.",
+        "I am afraid that the kitchen is closed,",
+        "It takes about an hour if you walk,",
+        "There is a small garden behind the house.",
+        "Please bring the letter when you come back.",
+    ),
+    15: (
+        "The museum is open every day but Monday, and the last tour begins at five.",
+        "You should take the first street on the left and walk until you see water.",
+        "I can book the table for eight, but then you would have to sit outside.",
+        "If the light is still red after a minute, turn it off and start again.",
+        "Most of the rooms have a balcony, though not all of them look at the sea.",
+        "Add the flour slowly, stir it well, and let the dough rest for an hour.",
+    ),
+}
+"""For voices, by their number of words."""
