@@ -37,9 +37,10 @@ def _voice() -> PiperTts:
 @lru_cache(maxsize=64)
 def spoken(text: str) -> Samples:
     """Speech at 16 kHz over faint noise, with 0.3 s before it."""
-    samples = scipy.signal.resample_poly(_voice().synthesize(text), 320, 441)
+    samples = np.asarray(scipy.signal.resample_poly(_voice().synthesize(text), 320, 441))
     noise = np.random.default_rng(0).standard_normal(len(samples) + 4_800)
-    return (3e-4 * noise + np.pad(samples, (4_800, 0))).astype(np.float32)
+    mixed = 3e-4 * noise + np.pad(samples, (4_800, 0))
+    return np.asarray(mixed, dtype=np.float32)
 
 
 def true_word_ends(text: str) -> list[float]:

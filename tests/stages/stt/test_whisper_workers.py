@@ -77,10 +77,9 @@ def test_a_flush_goes_before_partials_of_all_streams(workers: int) -> None:
         if workers == 1:
             script.go.release()
         assert await begun(script) == 0.4
-        script.go.release(2)
+        script.go.release(100)
         answer = await next_flushed(aiter(streams[3]))
         assert answer.text == "level0.4"
-        script.go.release(100)
         for stream in streams:
             await stream.aclose()
         await engine.aclose()

@@ -298,6 +298,7 @@ class WhisperStream:
         with self._lock:
             committed, tail = self._agreement.committed, self._agreement.tail
         count = place_to_cut(committed)
+        cut = snapshot.end
         if count:
             at = model.word_ends(encoded, (*committed, *tail))[count - 1] - _CUT_EARLY_S
             cut = snapshot.begin + round(max(at, 0.0) * SAMPLE_RATE)
@@ -310,7 +311,7 @@ class WhisperStream:
             elif seconds >= LONGEST_S:
                 self._cut_words += (*committed, *tail)
                 self._agreement = LocalAgreement()
-                self._cut = snapshot.end
+                self._cut = cut
 
     def _is_now(self, snapshot: _Snapshot) -> bool:
         return (snapshot.utterance, snapshot.cut) == (self._utterance, self._cut)
