@@ -56,7 +56,7 @@ class Script:
         self.event("turn resumed", end + 0.06, end)
         self.add("phase", end + 0.06, phase="user speaking")
 
-    def reply(self, at: float, turn: int, state: str, reply: int = 1) -> None:
+    def reply(self, at: float, turn: int | None, state: str, reply: int = 1) -> None:
         self.add("reply", at, turn=turn, reply=reply, state=state)
 
     def frames(self, seconds: float) -> None:
@@ -160,7 +160,7 @@ def partial_words(script: Script, turn: int, speech: Speech) -> None:
         t += 0.4
 
 
-def spoken_words(script: Script, turn: int, speech: Speech, reply: int = 1) -> None:
+def spoken_words(script: Script, turn: int | None, speech: Speech, reply: int = 1) -> None:
     t = speech.start + 0.3
     while t < speech.end + 0.3:
         script.add("spoken", t, turn=turn, reply=reply, text=speech.words_at(t))
@@ -170,8 +170,9 @@ def spoken_words(script: Script, turn: int, speech: Speech, reply: int = 1) -> N
 def stats(at: float, turns: int, v2v: float, p90: float, **counts: int) -> Message:
     """Running figures."""
     names = (
-        "false_interruptions", "interruptions", "barge_ins", "false_barge_ins", "take_backs",
-        "resumes", "speculations", "adopted", "discarded",
+        "false_interruptions", "barge_ins", "false_barge_ins", "take_backs", "resumes",
+        "overlaps", "stops", "speculations", "adopted", "discarded", "stage_failures",
+        "apologies", "empty_turns", "cached_clauses",
     )  # fmt: skip
     return {
         "type": "stats",
@@ -187,9 +188,9 @@ def stats(at: float, turns: int, v2v: float, p90: float, **counts: int) -> Messa
 def _greeting(script: Script) -> None:
     said = Speech(0.3, 2.3, "Hello, this is the reservations desk. How can I help?")
     script.agents.append(said)
-    script.reply(0.3, 0, "speaking")
-    spoken_words(script, 0, said)
-    script.reply(2.3, 0, "done")
+    script.reply(0.3, None, "speaking")
+    spoken_words(script, None, said)
+    script.reply(2.3, None, "done")
 
 
 def _first_turn(script: Script) -> None:
@@ -264,7 +265,7 @@ def _second_turn(script: Script) -> None:
     script.reply(stopped, 2, "interrupted")
     script.add("phase", stopped, phase="interrupted")
     script.messages.append(
-        stats(stopped, 2, 508, 510, interruptions=1, barge_ins=1, speculations=3, adopted=2,
+        stats(stopped, 2, 508, 510, overlaps=1, barge_ins=1, speculations=3, adopted=2,
               discarded=1)
     )  # fmt: skip
 
@@ -298,7 +299,7 @@ def _third_turn(script: Script) -> None:
     script.reply(20.9, 3, "done", 2)
     script.add("phase", 20.9, phase="listening")
     script.messages.append(
-        stats(18.3, 3, 510, 640, interruptions=1, barge_ins=1, take_backs=1, speculations=5,
+        stats(18.3, 3, 510, 640, overlaps=1, barge_ins=1, take_backs=1, speculations=5,
               adopted=2, discarded=3)
     )  # fmt: skip
 
@@ -317,7 +318,7 @@ def _fourth_turn(script: Script) -> None:
     script.event("turn ended", 23.2, 22.6, detector="vad:600")
     script.event("turn ended", 22.93, 22.6, detector="smart-turn", score=0.97)
     script.messages.append(
-        stats(23.3, 4, 508, 632, interruptions=1, barge_ins=1, take_backs=1, speculations=6,
+        stats(23.3, 4, 508, 632, overlaps=1, barge_ins=1, take_backs=1, speculations=6,
               adopted=3, discarded=3)
     )  # fmt: skip
 

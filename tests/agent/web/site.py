@@ -16,8 +16,8 @@ import turnkit
 WEB = Path(turnkit.__file__).resolve().parent / "agent" / "web"
 
 POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "media-src 'self' blob:"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'"
 )
 
 TYPES = {

@@ -106,9 +106,40 @@ test("what did not change keeps its identity", () => {
   assert.equal(reduce(after, frames).turns, after.turns);
 });
 
-test("turns stay in the order of their numbers", () => {
-  const state = run(hello, words(1, 2, "b"), reply(1.1, 1, "speaking"), words(1.2, 3, "c"));
-  assert.deepEqual(state.turns.map(({ turn }) => turn), [1, 2, 3]);
+test("sentences of the agent's own have no turn and do not run together", () => {
+  const said = (at, number, text) => ({ type: "spoken", at, turn: null, reply: number, text });
+  const state = run(
+    hello, reply(0.2, null, "speaking"), said(0.5, 1, "Hello."), reply(1, null, "done"),
+    words(2, 1, "hi"), reply(4, null, "speaking", { reply: 2 }), said(4.2, 2, "Sorry."),
+  );
+  assert.deepEqual(state.turns.map(({ turn }) => turn), [null, 1, null]);
+  assert.deepEqual(state.turns.map(({ replies }) => replies[0]?.spoken), ["Hello.", undefined, "Sorry."]);
+  assert.equal(state.talks[1].key, state.turns[2].key);
+});
+
+test("a commit without a reply is taken back by going on", () => {
+  const phase = (at, name) => ({ type: "phase", at, phase: name });
+  const state = run(
+    hello, event("speech started", 1.1, 1), phase(1.1, "user speaking"), event("turn ended", 2.3, 2),
+    phase(2.3, "committed"), event("speech started", 2.5, 2.45), phase(2.5, "user speaking"),
+  );
+  assert.equal(state.decisions[0].takenBack, true);
+  assert.deepEqual(state.marks, [{ at: 2.5, kind: "take-back" }]);
+});
+
+test("the end of an mm-hm is a decision that nobody heeds, until it takes the floor", () => {
+  const phase = (at, name) => ({ type: "phase", at, phase: name });
+  const over = [hello, reply(1, 1, "speaking"), phase(1, "agent speaking"),
+    event("speech started", 2.1, 2), phase(2.1, "interrupted"), event("turn ended", 2.8, 2.4)];
+  assert.equal(run(...over).decisions[0].heeded, false);
+  assert.equal(run(...over, phase(2.9, "agent speaking")).decisions[0].heeded, false);
+  assert.equal(run(...over, reply(2.9, 1, "interrupted"), phase(2.9, "committed")).decisions[0].heeded, true);
+});
+
+test("a reply that was dropped without a word is over", () => {
+  const phase = { type: "phase", at: 3, phase: "user speaking" };
+  assert.equal(run(hello, reply(1, 1, "speaking"), phase).talks[0].end, 3);
+  assert.equal(run(hello, reply(1, 1, "speaking"), { type: "bye", at: 4, reason: "x" }).talks[0].end, 4);
 });
 
 test("memory is bounded by age and by number", () => {

@@ -25,8 +25,8 @@ const PHASES = {
   speculating: "A pause: a reply is being drafted, unheard",
   committed: "Your turn is over: answering",
   "agent speaking": "The agent is speaking",
-  interrupted: "You interrupted: it stops",
-  resuming: "Nobody took over: it goes on",
+  interrupted: "You speak over the agent",
+  resuming: "Nobody took over: the agent goes on",
 };
 
 /** Show the state of the call: "idle", "asking", "connecting", "in call", "ended". */

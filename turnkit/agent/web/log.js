@@ -20,10 +20,12 @@ export function lines(state) {
     found.push({ at: start, text: `You paused for ${ms(end - start)} and went on; it waited.` });
   }
   for (const decision of state.decisions) {
-    const { at, since, score, reason, takenBack } = decision;
+    const { at, since, score, reason, takenBack, heeded } = decision;
     const by = reason === "timeout" ? " by time-out" : score === null || score === undefined ? "" : ` with a score of ${score.toFixed(2)}`;
     const talk = takenBack ? null : answerTo(state, decision);
-    const rest = takenBack
+    const rest = !heeded
+      ? " It was said over the agent, who went on."
+      : takenBack
       ? " You went on, and it was taken back."
       : talk
         ? ` The agent was heard ${ms(talk.start - since)} after you stopped.`

@@ -8,10 +8,10 @@ import { Devices } from "./devices.js";
 import { collect, copy } from "./diagnostics.js";
 import { byId } from "./dom.js";
 import { showLog, summary } from "./log.js";
-import { problem, stageProblem } from "./problems.js";
+import { offerProblem, problem, stageProblem } from "./problems.js";
 import { check, parse } from "./protocol.js";
 import { Ring } from "./ring.js";
-import { initial, reduce } from "./state.js";
+import { initial, reduce, turnOf } from "./state.js";
 import { showStats } from "./stats.js";
 import { setUpTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
@@ -122,8 +122,7 @@ function announce(message) {
     say(`You: ${message.committed} ${message.tail}`.trim());
   }
   if (message.type === "reply" && ["done", "interrupted"].includes(message.state)) {
-    const turn = state.turns.find((one) => one.turn === message.turn);
-    const reply = turn?.replies.find((one) => one.reply === message.reply);
+    const reply = turnOf(state, message)?.replies.find((one) => one.reply === message.reply);
     if (reply?.spoken) say(`Agent: ${reply.spoken}${message.state === "interrupted" ? " (cut off)" : ""}`);
   }
 }
@@ -136,40 +135,49 @@ function setCallState(next, why) {
   if (next === "in call") schedule();
 }
 
+const token = () => byId("token").value.trim();
+
+/** Ask what runs here; the ICE servers come only to those who show the token. */
 async function loadConfig() {
+  const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
+  let response;
   try {
-    const response = await fetch("api/config", { cache: "no-store" });
-    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-    config = await response.json();
-    byId("token-field").hidden = !config.token_required;
-    showFacts(config, state.call);
+    response = await fetch("api/config", { cache: "no-store", headers });
+    if (response.ok) config = await response.json();
   } catch (error) {
-    problems.show(problem("unreachable", error.message));
+    return problem("unreachable", error.message);
   }
+  if (!response.ok) {
+    const { error } = await response.json().catch(() => ({}));
+    return offerProblem(response.status, error);
+  }
+  byId("token-field").hidden = !config.token_required;
+  showFacts(config, state.call);
+  return null;
 }
 
 async function connect() {
   problems.clear();
-  if (!config) await loadConfig();
-  if (!config) return;
+  const trouble = !config || config.token_required ? await loadConfig() : null;
+  if (trouble) return problems.show(trouble);
   link = null;
   call = new Call({
     iceServers: config.ice_servers ?? [],
-    token: config.token_required ? byId("token").value.trim() : "",
+    token: config.token_required ? token() : "",
     speaker: byId("speaker"),
     openMicrophone: () => devices.open(),
     onstate: setCallState,
     onframe: (frame) => take(parse(frame)),
     onproblem: (found) => {
-      if (found) return problems.show(found);
       for (const passing of ["unsteady", "silent"]) problems.dismiss(passing);
+      if (found) problems.show(found);
     },
     onlink: (read) => {
       link = read;
       schedule();
     },
   });
-  await call.start();
+  return call.start();
 }
 
 const active = () => call !== null && !call.over;
@@ -239,7 +247,9 @@ async function setUp() {
   addEventListener("keydown", onKey);
   addEventListener("pagehide", () => call?.hangUp("the page was left"));
   render();
-  await Promise.all([loadConfig(), devices.list().catch(() => {})]);
+  const [trouble] = await Promise.all([loadConfig(), devices.list().catch(() => {})]);
+  if (trouble?.code === "token") byId("token-field").hidden = false;
+  if (trouble) problems.show(trouble);
   button.disabled = false;
   if (document.activeElement === document.body) button.focus({ preventScroll: true });
   document.documentElement.dataset.ready = "true";

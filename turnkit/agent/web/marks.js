@@ -103,10 +103,11 @@ export function drawMoments(p, state) {
   const { colors, lanes } = p;
   const top = lanes.labels.y + lanes.labels.h;
   const labels = [];
-  for (const { at, since, reason, takenBack } of state.decisions) {
+  for (const { at, since, reason, takenBack, heeded } of state.decisions) {
     if (!seen(p, at)) continue;
-    const color = takenBack ? colors.muted : colors.decision;
-    line(p, p.x(at), color, top, lanes.axis.y, takenBack ? [3, 4] : []);
+    const undone = takenBack || !heeded;
+    const color = undone ? colors.muted : colors.decision;
+    line(p, p.x(at), color, top, lanes.axis.y, undone ? [3, 4] : []);
     const delay = `+${Math.round((at - since) * 1000)} ms`;
     labels.push({ x: p.x(at), text: reason === "timeout" ? `${delay} time-out` : delay, color, full: true });
   }

@@ -29,6 +29,10 @@ const PROBLEMS = {
     "The server does not accept calls from this address",
     "Open the page by the address that the server names when it starts.",
   ],
+  often: [
+    "Too many calls from here",
+    "The server takes only so many from one address. Wait a minute, then try again.",
+  ],
   refused: [
     "The server refused the call",
     "Reload the page; if it happens again, hand the diagnostics to the operator.",
@@ -89,7 +93,7 @@ export function microphoneProblem(error) {
 
 /** The problem that an HTTP status of /api/offer means. */
 export function offerProblem(status, detail = "") {
-  const codes = { 401: "token", 403: "origin", 503: "full" };
+  const codes = { 401: "token", 403: "origin", 429: "often", 503: "full" };
   return problem(codes[status] ?? "refused", detail || `HTTP status ${status}`);
 }
 

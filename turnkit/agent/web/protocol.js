@@ -45,8 +45,8 @@ const SHAPES = {
   },
   phase: { phase: oneOf(...PHASES) },
   words: { turn: number, committed: text, tail: text, final: flag },
-  reply: { turn: number, reply: number, state: oneOf(...REPLY_STATES), text: maybe(text) },
-  spoken: { turn: number, reply: number, text },
+  reply: { turn: maybe(number), reply: number, state: oneOf(...REPLY_STATES), text: maybe(text) },
+  spoken: { turn: maybe(number), reply: number, text },
   turn: {
     turn: number, mode: text, text: maybe(text), reply_text: maybe(text),
     speech_end: maybe(number), decided_at: maybe(number), reason: maybe(text),

@@ -50,6 +50,7 @@ export function bars(record) {
 
 /** Voice to voice in ms, transport included where it is known; null without an answer. */
 export function total(record) {
+  if (given(record.v2v_ms)) return record.v2v_ms;
   if (!given(record.speech_end) || !given(record.sent_at)) return null;
   return (record.sent_at - record.speech_end) * 1000 + (record.spans?.transport ?? 0);
 }
@@ -61,7 +62,7 @@ export function parts(record) {
   );
 }
 
-/** From the decision to the first sample sent, in ms. */
+/** From the decision to the first sample sent, in ms: without the transport. */
 export function postCommit(record) {
   if (!given(record.sent_at) || !given(record.decided_at)) return null;
   return (record.sent_at - record.decided_at) * 1000;

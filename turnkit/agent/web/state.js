@@ -17,12 +17,13 @@ export function initial() {
     call: null, // the hello message
     at: 0, // newest time of the call's clock that was seen
     phase: "listening",
-    turns: [], // {turn, at, words, replies, record}
+    turns: [], // {key, turn, at, words, replies, record}; `turn` is null for sentences of
+    //            the agent's own, such as its greeting
     extents: [], // the caller's turns: {start, end, decided, turn}
     pauses: [], // {start, end, outcome: "open" | "resumed" | "ended"}
-    decisions: [], // {at, since, score, reason, turn, takenBack}
+    decisions: [], // {at, since, score, reason, turn, heeded, takenBack}
     fires: [], // of shadow detectors: {detector, at, since, verdict}
-    talks: [], // the agent's speech: {turn, reply, start, end, outcome}
+    talks: [], // the agent's speech: {key, reply, start, end, outcome}
     marks: [], // {at, kind: "barge-in" | "take-back" | "resume"}
     stats: null,
     errors: [], // {at, stage, text, fatal}
@@ -41,13 +42,21 @@ function append(list, item, at) {
   return [...kept.slice(-(MOST - 1)), item];
 }
 
-/** Turns with one of them changed by `change(turn)`; made first if it is new. */
-function changeTurn(turns, number, at, change) {
-  const index = turns.findIndex((turn) => turn.turn === number);
+/** What a message's turn is kept under; sentences of the agent's own have no turn. */
+export const turnKey = ({ turn, reply }) => turn ?? `reply ${reply}`;
+
+/** The turn that a message is about, if it is known. */
+export const turnOf = (state, message) =>
+  state.turns.find(({ key }) => key === turnKey(message));
+
+/** Turns with the message's one changed by `change(turn)`; made first if it is new. */
+function changeTurn(turns, message, change) {
+  const key = turnKey(message);
+  const index = turns.findIndex((turn) => turn.key === key);
   if (index >= 0) return turns.with(index, { ...turns[index], ...change(turns[index]) });
-  const fresh = { turn: number, at, words: null, replies: [], record: null };
-  const grown = append(turns, { ...fresh, ...change(fresh) }, at);
-  return grown.sort((a, b) => a.turn - b.turn);
+  const { turn = null, at } = message;
+  const fresh = { key, turn, at, words: null, replies: [], record: null };
+  return append(turns, { ...fresh, ...change(fresh) }, at);
 }
 
 function changeReply(turn, number, change) {
@@ -73,6 +82,9 @@ function settleFires(fires, start, speechEnd, until) {
   });
 }
 
+/** Phases in which speech is an overlap: its end ends no turn, unless it takes the floor. */
+const TALKING = new Set(["agent speaking", "interrupted", "resuming"]);
+
 const onEvent = {
   "speech started": (state, { at, since }) => {
     const open = last(state.extents);
@@ -88,7 +100,8 @@ const onEvent = {
   },
   "turn resumed": (state, { at, since }) => resumeSpeech(state, at, since),
   "turn ended": (state, { at, since, score, reason }) => {
-    const decision = { at, since, score, reason, turn: null, takenBack: false };
+    const heeded = !TALKING.has(state.phase);
+    const decision = { at, since, score, reason, turn: null, heeded, takenBack: false };
     const next = { ...state, decisions: append(state.decisions, decision, at) };
     if (last(state.pauses)?.outcome === "open") {
       next.pauses = amendLast(state.pauses, { end: at, outcome: "ended" });
@@ -116,42 +129,66 @@ function onShadowEvent(state, { at, since, detector, kind }) {
   return { ...state, fires: append(state.fires, fire, at) };
 }
 
-const MARKS = { interrupted: "barge-in", "taken back": "take-back", resumed: "resume" };
+const MARKS = { interrupted: "barge-in", resumed: "resume" };
 
-function onReply(state, { at, turn, reply, state: now, text }) {
+function onReply(state, message) {
+  const { at, reply, state: now, text } = message;
   const next = { ...state };
-  next.turns = changeTurn(state.turns, turn, at, (old) => ({
+  next.turns = changeTurn(state.turns, message, (old) => ({
     replies: changeReply(old, reply, text ? { state: now, text } : { state: now }),
   }));
   const open = last(state.talks);
   const speaking = open !== undefined && open.end === null;
   if ((now === "speaking" || now === "resumed") && !speaking) {
-    const talk = { turn, reply, start: at, end: null, outcome: "speaking" };
+    const talk = { key: turnKey(message), reply, start: at, end: null, outcome: "speaking" };
     next.talks = append(state.talks, talk, at);
   }
   if (speaking && ["done", "interrupted", "taken back", "discarded"].includes(now)) {
     next.talks = amendLast(state.talks, { end: at, outcome: now });
   }
+  if (now === "taken back") return takeBack(next, at);
   if (MARKS[now]) next.marks = append(state.marks, { at, kind: MARKS[now] }, at);
-  const decision = last(state.decisions);
-  if (now === "taken back" && decision) {
-    next.decisions = amendLast(state.decisions, { takenBack: true });
-    const extent = state.extents.findLast((one) => one.decided === decision.at);
-    next.fires = cutFires(state.fires, extent?.start ?? decision.since, at);
-  }
   return next;
+}
+
+/** The last decision is undone, and so is what agreed with it. */
+function takeBack(state, at) {
+  const decision = last(state.decisions);
+  if (!decision || decision.takenBack) return state;
+  const extent = state.extents.findLast((one) => one.decided === decision.at);
+  return {
+    ...state,
+    marks: append(state.marks, { at, kind: "take-back" }, at),
+    decisions: amendLast(state.decisions, { takenBack: true }),
+    fires: cutFires(state.fires, extent?.start ?? decision.since, at),
+  };
+}
+
+function onPhase(state, { at, phase }) {
+  const next = { ...state, phase };
+  // A reply that was dropped without a word is over all the same.
+  if (!TALKING.has(phase) && last(state.talks)?.end === null) {
+    next.talks = amendLast(state.talks, { end: at, outcome: "done" });
+  }
+  if (phase === "committed" && last(state.decisions)?.heeded === false) {
+    next.decisions = amendLast(state.decisions, { heeded: true });
+  }
+  // A commit without any reply yet is taken back by going on, and by nothing else.
+  const undone = state.phase === "committed" && phase === "user speaking";
+  return undone ? takeBack(next, at) : next;
 }
 
 /** A turn is through: its own times are truer than what was drawn as it went. */
 function onTurn(state, message) {
   const { type, at, ...record } = message;
   const { turn, decided_at: decided, speech_end: speechEnd } = record;
-  const next = { ...state, turns: changeTurn(state.turns, turn, at, () => ({ record })) };
+  const next = { ...state, turns: changeTurn(state.turns, message, () => ({ record })) };
   if (decided === null || decided === undefined) return next;
   const same = (time) => time !== null && Math.abs(time - decided) < 10 * SAME;
+  const takenBack = (decision) => decision.takenBack || record.outcome === "taken back";
   next.decisions = state.decisions.map((decision) =>
     same(decision.at)
-      ? { ...decision, turn, takenBack: decision.takenBack || record.outcome === "taken back" }
+      ? { ...decision, turn, heeded: true, takenBack: takenBack(decision) }
       : decision,
   );
   const extent = state.extents.findLast((one) => same(one.decided));
@@ -170,20 +207,21 @@ const HANDLERS = {
     message.detector === (state.call?.detector.name ?? message.detector)
       ? onEvent[message.kind](state, message)
       : onShadowEvent(state, message),
-  phase: (state, { phase }) => ({ ...state, phase }),
-  words: (state, { at, turn, committed, tail, final }) => {
+  phase: onPhase,
+  words: (state, message) => {
+    const { turn, committed, tail, final } = message;
     const words = { committed, tail, final };
-    const next = { ...state, turns: changeTurn(state.turns, turn, at, () => ({ words })) };
+    const next = { ...state, turns: changeTurn(state.turns, message, () => ({ words })) };
     if (state.extents.length && last(state.extents).turn === null) {
       next.extents = amendLast(state.extents, { turn });
     }
     return next;
   },
   reply: onReply,
-  spoken: (state, { at, turn, reply, text }) => ({
+  spoken: (state, message) => ({
     ...state,
-    turns: changeTurn(state.turns, turn, at, (old) => ({
-      replies: changeReply(old, reply, { spoken: text }),
+    turns: changeTurn(state.turns, message, (old) => ({
+      replies: changeReply(old, message.reply, { spoken: message.text }),
     })),
   }),
   turn: onTurn,
@@ -192,7 +230,11 @@ const HANDLERS = {
     ...state,
     errors: [...state.errors.slice(-19), { at, stage, text, fatal }],
   }),
-  bye: (state, { reason }) => ({ ...state, ended: reason }),
+  bye: (state, { at, reason }) => ({
+    ...state,
+    ended: reason,
+    talks: last(state.talks)?.end === null ? amendLast(state.talks, { end: at }) : state.talks,
+  }),
 };
 
 /**

@@ -290,8 +290,8 @@ function callerTexts(state) {
 }
 
 function agentTexts(state) {
-  return state.talks.flatMap(({ turn, reply, start, end }) => {
-    const found = state.turns.find((one) => one.turn === turn);
+  return state.talks.flatMap(({ key, reply, start, end }) => {
+    const found = state.turns.find((one) => one.key === key);
     const text = found?.replies.find((one) => one.reply === reply)?.spoken;
     return text ? [{ start, end: end ?? Infinity, text }] : [];
   });

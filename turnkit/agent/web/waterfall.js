@@ -81,7 +81,7 @@ function strip(record, most, labels, simulated) {
 
 function headline(record, decision, detector) {
   const v2v = total(record);
-  const after = postCommit(record);
+  const after = record.post_commit_ms ?? postCommit(record);
   const known = record.spans?.transport !== null && record.spans?.transport !== undefined;
   const big = v2v === null ? OUTCOMES[record.outcome] ?? "no answer" : String(Math.round(v2v));
   const number = el("p.big", { "data-outcome": record.outcome }, big);

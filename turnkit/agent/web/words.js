@@ -46,7 +46,7 @@ function agentLine(turn, reply) {
 }
 
 function render(turn, onselect) {
-  const node = el("article.turn", { "data-turn": String(turn.turn), "aria-label": `Turn ${turn.turn}` });
+  const node = el("article.turn", { "data-turn": String(turn.key), "aria-label": turn.turn === null ? "The agent" : `Turn ${turn.turn}` });
   const caller = callerLine(turn);
   if (caller) node.append(caller);
   for (const reply of turn.replies) {
@@ -73,7 +73,7 @@ export class Words {
   constructor(root, onselect) {
     this.root = root;
     this.onselect = onselect;
-    this.shown = new Map(); // turn number -> {turn, node}
+    this.shown = new Map(); // key -> {turn, node}
     this.root.append(this.#empty());
   }
 
@@ -85,25 +85,25 @@ export class Words {
   update(turns) {
     const { root } = this;
     const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 60;
-    const kept = new Set(turns.map(({ turn }) => turn));
-    for (const [number, { node }] of this.shown) {
-      if (kept.has(number)) continue;
+    const kept = new Set(turns.map(({ key }) => key));
+    for (const [key, { node }] of this.shown) {
+      if (kept.has(key)) continue;
       node.remove();
-      this.shown.delete(number);
+      this.shown.delete(key);
     }
     let changed = false;
     let before = null;
     for (const turn of turns) {
-      const old = this.shown.get(turn.turn);
+      const old = this.shown.get(turn.key);
       if (old?.turn !== turn) {
         changed = true;
         const node = render(turn, this.onselect);
         if (old) old.node.replaceWith(node);
         else if (before) before.after(node);
         else root.prepend(node);
-        this.shown.set(turn.turn, { turn, node });
+        this.shown.set(turn.key, { turn, node });
       }
-      before = this.shown.get(turn.turn).node;
+      before = this.shown.get(turn.key).node;
     }
     const empty = root.querySelector(":scope > .empty");
     if (turns.length) empty?.remove();
