@@ -144,6 +144,9 @@ class IceServer:
         password that end after `lifetime_s`.
     lifetime_s : int
         Seconds.
+    page_only : bool
+        For an agent that the relay reaches without one of its own, in the same network
+        for instance: only pages are given this server.
     """
 
     urls: tuple[str, ...]
@@ -151,6 +154,7 @@ class IceServer:
     credential_env: str | None = None
     shared_secret_env: str | None = None
     lifetime_s: int = 3600
+    page_only: bool = False
 
     def __post_init__(self) -> None:
         if not self.urls:

@@ -306,7 +306,8 @@ def test_tokens_cannot_be_guessed_at_leisure() -> None:
 
 
 def test_config_shows_relays_only_to_those_with_the_token() -> None:
-    ice = "server.ice_servers=[{urls: ['turn:turn.example:3478'], shared_secret_env: TURN_SECRET}]"
+    ice = "server.ice_servers=[{urls: ['turn:turn.example:3478'], shared_secret_env: TURN_SECRET,"
+    ice += " page_only: true}]"
     environ = {"TURNKIT_TOKEN": TOKEN, "TURN_SECRET": "north-wind"}
 
     async def body() -> None:
@@ -321,6 +322,9 @@ def test_config_shows_relays_only_to_those_with_the_token() -> None:
             assert entry["urls"] == ["turn:turn.example:3478"]
             assert entry["username"].endswith(":turnkit")
             assert "north-wind" not in str(full)
+            await it.offer(headers=BEARER)
+            # The agent itself may do without: the relay reaches it.
+            assert [each["urls"] for each in it.stubs.ice] == []
             assert full["mode"] == "speculative"
             assert full["detector"] == "default"
             assert full["max_duration_s"] == 900

@@ -94,8 +94,11 @@ def test_a_loop_that_is_held_up_shows() -> None:
         lag = LoopLag()
         assert lag.seconds == 0.0
         lag.start()
-        for _ in range(6):
-            time.sleep(0.25)
+        time.sleep(0.25)
+        await asyncio.sleep(0.05)
+        assert lag.seconds == 0.0
+        for _ in range(7):
+            time.sleep(0.22)
             await asyncio.sleep(0)
         held_up = lag.seconds
         lag.stop()

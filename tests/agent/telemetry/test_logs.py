@@ -98,10 +98,9 @@ def test_where_an_error_came_from_is_told_without_its_words() -> None:
     def inner() -> None:
         raise ValueError("northwind")
 
-    try:
+    with pytest.raises(ValueError, match="northwind") as caught:
         inner()
-    except ValueError as error:
-        text = where_raised(error)
+    text = where_raised(caught.value)
     assert "ValueError" in text
     assert "inner" in text
     assert "test_logs.py" in text

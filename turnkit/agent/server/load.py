@@ -29,10 +29,10 @@ class LoopLag:
 
     @property
     def seconds(self) -> float:
-        """Ninth decile of the last readings: one hiccup is no load."""
-        if not self._late:
-            return 0.0
-        return sorted(self._late)[int(0.9 * (len(self._late) - 1))]
+        """Ninth decile of a window's readings: a few hiccups are no load."""
+        # Those still to come count as punctual: at the start one would weigh too much.
+        worst = sorted(self._late, reverse=True)
+        return worst[WINDOW // 10] if len(worst) > WINDOW // 10 else 0.0
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         due = loop.time() + INTERVAL_S

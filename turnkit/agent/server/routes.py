@@ -86,7 +86,7 @@ class Routes:
             "mode": preset.mode,
             "detector": preset.bundle,
             "shadows": list(preset.shadow),
-            "ice_servers": service.ice_servers("turnkit") if known else [],
+            "ice_servers": service.ice_servers("turnkit", page=True) if known else [],
             "token_required": service.token is not None,
             "max_duration_s": preset.limits.duration_s,
         }
@@ -101,7 +101,7 @@ class Routes:
         try:
             with service.calls.slot() as slot:
                 transport, answer = await service.connector.answer(
-                    sdp, service.ice_servers(slot.call_id)
+                    sdp, service.ice_servers(slot.call_id, page=False)
                 )
                 slot.start(transport)
         except CallRefused as refused:

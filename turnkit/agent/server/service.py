@@ -66,6 +66,7 @@ class Service:
         metrics.loop_lag.set_function(lambda: self.lag.seconds)
         metrics.detector_load.set_function(lambda: telemetry.detector_load)
 
-    def ice_servers(self, user: str) -> list[dict[str, Any]]:
-        """STUN and TURN servers with credentials that soon end."""
-        return ice_servers(self.settings.ice_servers, self._environ, user, time.time())
+    def ice_servers(self, user: str, *, page: bool) -> list[dict[str, Any]]:
+        """STUN and TURN servers of a page or of the agent, with credentials that soon end."""
+        servers = [each for each in self.settings.ice_servers if page or not each.page_only]
+        return ice_servers(servers, self._environ, user, time.time())
