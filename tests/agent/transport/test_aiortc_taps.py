@@ -9,9 +9,9 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver
 from aiortc.codecs import CODECS
 from aiortc.rtp import RtpPacket
 
-from tests.agent.transport.peers import in_call, loopback_only, run
+from tests.agent.transport.peers import in_call, leftovers, loopback_only, run
 from turnkit.agent.caller import Caller
-from turnkit.agent.transport.aiortc_taps import tap_packets, tap_sending
+from turnkit.agent.transport.aiortc_taps import close_peer, tap_packets, tap_sending
 
 
 def test_the_tap_gets_packets_after_the_reports_counted_them() -> None:
@@ -43,6 +43,25 @@ def test_a_version_without_the_private_parts_is_noticed() -> None:
         tap_packets(Changed(), print)  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="_send_rtp"):
         tap_sending(Changed(), print)  # type: ignore[arg-type]
+
+
+def test_a_connection_that_cannot_close_leaves_no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: RTCPeerConnection) -> None:
+        raise RuntimeError("halfway")
+
+    async def check() -> None:
+        with loopback_only():
+            before = await leftovers()
+            peer = RTCPeerConnection()
+            peer.addTransceiver("audio")
+            await peer.setLocalDescription(await peer.createOffer())
+            assert (await leftovers())[2] > before[2]
+            monkeypatch.setattr(RTCPeerConnection, "close", fail)
+            await close_peer(peer)
+            after = await leftovers()
+            assert (after[0], after[2]) == (before[0], before[2])  # aioice looks up in a thread
+
+    run(check())
 
 
 def test_nothing_is_decoded_by_aiortc(monkeypatch: pytest.MonkeyPatch) -> None:

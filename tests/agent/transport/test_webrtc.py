@@ -127,6 +127,63 @@ def test_the_clock_stays_true_on_a_bad_network() -> None:
     run(call())
 
 
+def test_an_outage_is_filled_as_it_lasts_and_leaves_no_lag() -> None:
+    async def call() -> None:
+        caller = Caller(impair=lambda number, _: () if 40 <= number < 85 else (0.0,))
+        heard: list[tuple[float, Samples]] = []
+        async with in_call(caller) as transport:
+            listening = asyncio.create_task(listen(transport, heard))
+            await asyncio.sleep(2.4)
+            due = caller._microphone.frames[0][0] + FRAME_S
+            await transport.aclose()
+            await listening
+        measured = lags(heard, due)
+        outage = [lag for at, lag in measured if 1.1 < at < 1.65]
+        assert len(outage) > 20  # frame by frame, not all at the end
+        assert 0.1 < np.median(outage) < 0.26
+        assert np.median([lag for at, lag in measured if at > 1.9]) < 0.03
+        assert transport.jitter_counts.rebased == 0
+
+    run(call())
+
+
+def test_audio_that_nobody_reads_ends_the_call() -> None:
+    async def call() -> None:
+        async with in_call(Caller(), WebRtcSettings(backlog_s=1.0)) as transport:
+            await asyncio.sleep(1.4)
+            assert "1 s of audio were not read" in transport.reason
+            rest = await transport.receive()
+            assert rest is not None
+            assert len(rest) <= 16_000
+            assert await transport.receive() is None
+
+    run(call())
+
+
+def test_a_caller_that_hides_its_addresses_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object) -> None:
+        raise AssertionError("a name was looked up by multicast")
+
+    monkeypatch.setattr("aioice.ice.get_or_create_mdns_protocol", look_up)
+
+    async def call() -> None:
+        caller = Caller()
+        transports: list[WebRtcTransport] = []
+
+        async def signal(offer: str) -> str:
+            hidden = re.sub(r"(a=candidate:\S+ \d \S+ \d+) 127\.0\.0\.1", r"\1 0a-1b.local", offer)
+            assert hidden.count(".local") >= 1
+            transports.append(await WebRtcTransport.accept(hidden))
+            return transports[0].answer_sdp
+
+        await caller.connect(signal, timeout_s=5.0)
+        assert await transports[0].receive() is not None
+        await caller.aclose()
+        await transports[0].aclose()
+
+    run(call())
+
+
 def test_what_was_flushed_is_never_sent() -> None:
     async def call() -> None:
         caller = Caller()

@@ -77,6 +77,28 @@ def _check_media(media: MediaDescription) -> None:
         raise CallError(f"{where}: no a=rtcp-mux; expected RTP and RTCP on one port")
 
 
+def without_mdns(offer_sdp: str) -> str:
+    """Leave out candidates that hide the caller's address behind a name (``.local``).
+
+    Looking such names up takes a second each and a multicast socket, and leads nowhere
+    outside of the caller's own network. The caller reaches us all the same, and its
+    address is learnt from its first packet (RFC 8445, section 7.3.1.3). For that, the
+    list of candidates must stay open.
+    """
+    lines = offer_sdp.splitlines(keepends=True)
+    kept = [line for line in lines if not _hides_address(line)]
+    if len(kept) != len(lines):
+        kept = [line for line in kept if line.strip() != "a=end-of-candidates"]
+    return "".join(kept)
+
+
+def _hides_address(line: str) -> bool:
+    parts = line.split()
+    return (
+        line.startswith("a=candidate:") and len(parts) > 4 and parts[4].lower().endswith(".local")
+    )
+
+
 def as_ice_servers(entries: Sequence[Mapping[str, Any]]) -> list[RTCIceServer]:
     """Entries as browsers take them (urls, username, credential), as aiortc takes them.
 

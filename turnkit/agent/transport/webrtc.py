@@ -20,7 +20,7 @@ from aiortc.rtp import RtpPacket
 from turnkit.agent.transport.aiortc_taps import close_peer, tap_packets
 from turnkit.agent.transport.inbox import Inbox, MessageGate, as_text
 from turnkit.agent.transport.jitter import JitterBuffer, JitterCounts, Output, Packet
-from turnkit.agent.transport.offer import as_ice_servers, check_offer
+from turnkit.agent.transport.offer import as_ice_servers, check_offer, without_mdns
 from turnkit.agent.transport.opus import OPUS_RATE, OpusEncoder, OpusListener, packet_samples
 from turnkit.agent.transport.outgoing import OutgoingTrack
 from turnkit.agent.transport.protocol import AudioSource
@@ -35,7 +35,7 @@ _SENDABLE = 262_144
 """Bytes that may wait in the data channel before messages are dropped."""
 
 _GOODBYE_S = 0.3
-_SHORTEST_PACKET = 120
+_MOST_OUTPUTS = 1 << 17
 _LOG = logging.getLogger(__name__)
 _ABANDONED: set[asyncio.Task[None]] = set()
 """Keeps tasks from being collected before they are done."""
@@ -76,8 +76,8 @@ class WebRtcTransport:
         self._jitter = JitterBuffer(settings.jitter)
         self._listener = OpusListener()
         self._timer: asyncio.TimerHandle | None = None
-        shortest = settings.backlog_s * OPUS_RATE / _SHORTEST_PACKET
-        self._audio: Inbox[Output] = Inbox(int(shortest))
+        self._audio: Inbox[Output] = Inbox(_MOST_OUTPUTS)
+        self._unread = 0
         self._messages: Inbox[dict[str, Any]] = Inbox(settings.messages.backlog)
         self._gate = MessageGate(settings.messages)
         self._channel: RTCDataChannel | None = None
@@ -170,7 +170,7 @@ class WebRtcTransport:
         tap_packets(transceiver.receiver, self._take_packet)
         peer.on("datachannel", self._take_channel)
         peer.on("connectionstatechange", self._state_changed)
-        await peer.setRemoteDescription(RTCSessionDescription(offer_sdp, "offer"))
+        await peer.setRemoteDescription(RTCSessionDescription(without_mdns(offer_sdp), "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         self.answer_sdp = peer.localDescription.sdp
         self._watcher = asyncio.create_task(self._watch())
@@ -189,7 +189,9 @@ class WebRtcTransport:
 
     def _pass_on(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
-            if not self._audio.put(output) and not self._audio.ended:
+            self._unread += output.n_samples
+            fits = self._unread <= self._settings.backlog_s * OPUS_RATE
+            if not (fits and self._audio.put(output)) and not self._audio.ended:
                 self._gone(f"more than {self._settings.backlog_s:g} s of audio were not read")
         deadline = self._jitter.deadline()
         if deadline is None or self._audio.ended:
@@ -207,6 +209,7 @@ class WebRtcTransport:
             outputs = await self._audio.take_all()
             if outputs is None:
                 return None
+            self._unread -= sum(each.n_samples for each in outputs)
             samples = np.concatenate([self._listener.push(each) for each in outputs])
             if len(samples):
                 return samples
