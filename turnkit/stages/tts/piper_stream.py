@@ -1,12 +1,13 @@
 """Piper as the agent's voice: a clause at a time, in a thread, stopped within milliseconds.
 
-A VITS voice computes a clause as a whole, so each comes in one piece; what makes the first
-one come early is that the first clause is short (`turnkit.stages.tts.clauses`).
+A VITS voice plans a clause as a whole and then decodes it; the decoder, which takes most of
+the time, sees only a little of its surroundings, so that the first quarter of a second can
+be heard before the rest is computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,9 @@ class PiperSettings:
         Threads that compute one clause.
     workers : int
         Clauses computed at the same time, for all calls together.
+    in_parts : bool
+        Give the first samples before the last are computed; without it a clause comes in
+        one piece, in a fifth less of computing time.
     lead_ms : float
         Most silence left in front of a clause, in milliseconds: the voice's own, about
         50, is felt as latency.
@@ -65,6 +69,7 @@ class PiperSettings:
     speaker: int = 0
     threads: int = 1
     workers: int = 1
+    in_parts: bool = True
     lead_ms: float = 10.0
 
     def __post_init__(self) -> None:
@@ -128,7 +133,7 @@ class PiperStream:
         await self._workers.run(lambda: self._loaded().speak(WARM_TEXT))
 
     def stream(self, text: str) -> AsyncGenerator[SpeechPiece, None]:
-        """Speak a clause, in one piece; see `StreamingTts.stream`."""
+        """Speak a clause, in pieces that grow; see `StreamingTts.stream`."""
         return self._workers.stream(partial(self._speak, text))
 
     async def aclose(self) -> None:
@@ -147,31 +152,44 @@ class PiperStream:
                     noise_w=chosen.noise_w,
                     speaker=chosen.speaker,
                     threads=chosen.threads,
+                    in_parts=chosen.in_parts,
                 )
             return self._engine
 
     def _speak(self, text: str, emit: Emit, stop: Stop) -> None:
-        speech = self._loaded().speak(text, on_run=stop.then)
-        if len(speech.samples) and not stop:
-            emit(as_piece(speech, self.settings.lead_ms))
+        parts = self._loaded().stream(text, on_run=stop.then)
+        for piece in as_pieces(parts, self.settings.lead_ms):
+            if stop:
+                return
+            emit(piece)
 
 
-def as_piece(speech: Speech, lead_ms: float) -> SpeechPiece:
-    """Speech as one piece, with at most `lead_ms` of silence in front of it.
+def as_pieces(parts: Iterable[Speech], lead_ms: float) -> Iterator[SpeechPiece]:
+    """Make pieces of a clause, with at most `lead_ms` of silence in front.
 
     Parameters
     ----------
-    speech : Speech
+    parts : iterable of Speech
+        As `PiperTts.stream` gives them.
     lead_ms : float
         Milliseconds.
+
+    Yields
+    ------
+    SpeechPiece
+        With the words that end in it.
     """
-    cut = leading_silence(speech.samples) - round(lead_ms * speech.sample_rate / 1000)
-    cut = max(cut, 0)
-    words = (
-        SpokenWord(word.text, max(word.end - cut / speech.sample_rate, 0.0))
-        for word in speech.written
-    )
-    return SpeechPiece(speech.samples[cut:], tuple(words))
+    cut = heard = told = 0
+    for number, part in enumerate(parts):
+        samples, rate = part.samples, part.sample_rate
+        heard += len(samples)
+        if number == 0:
+            cut = max(leading_silence(samples) - round(lead_ms * rate / 1000), 0)
+            samples = samples[cut:]
+        ended = [word for word in part.written[told:] if word.end * rate < heard + 0.5]
+        told += len(ended)
+        words = (SpokenWord(word.text, max(word.end - cut / rate, 0.0)) for word in ended)
+        yield SpeechPiece(samples, tuple(words))
 
 
 def leading_silence(samples: Samples) -> int:
