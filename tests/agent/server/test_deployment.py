@@ -107,8 +107,8 @@ def known_keys(kind: Any, where: str = "") -> set[str]:
     for field in dataclasses.fields(kind):
         name = f"{where}{field.name}"
         keys.add(name)
-        factory = field.default_factory
-        if isinstance(factory, type) and dataclasses.is_dataclass(factory):
+        factory: Any = field.default_factory
+        if dataclasses.is_dataclass(factory):
             keys |= known_keys(factory, f"{name}.")
     return keys
 

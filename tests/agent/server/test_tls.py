@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from tests.agent.server.stubs import OFFER, run, served
 from turnkit.errors import ConfigError
@@ -63,7 +64,7 @@ def test_page_calls_and_streams_go_over_tls(certificate: tuple[str, str]) -> Non
                 plain = {"Origin": it.url.replace("https", "http")}
                 assert (await client.post("/api/offer", json=content, headers=plain)).is_error
             url = it.url.replace("https", "wss") + "/api/stream"
-            async with connect(url, ssl=trust, proxy=None, origin=it.url):
+            async with connect(url, ssl=trust, proxy=None, origin=Origin(it.url)):
                 pass
 
     run(body)
