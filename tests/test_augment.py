@@ -140,3 +140,24 @@ def test_copies_rows_and_seeds_differ_and_copy_zero_is_the_row() -> None:
 def test_what_does_not_fit_is_named(changes: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=f"^{named} .*expected"):
         Augmentation(**changes)  # type: ignore[arg-type]
+
+
+def test_a_lead_is_a_floor_before_the_row() -> None:
+    how = Augmentation(
+        gain_db=(0, 0), tilt_db=(0, 0), speeds=(1.0,), noise_chance=0, telephone_chance=0,
+        lead_s=(0.5, 1.0), lead_db=(-60.0, -60.0),
+    )  # fmt: skip
+    row = np.full(8_000, 0.1, dtype=np.float32)
+    copy = augment(row, 8_000, how, 0, "a", 1)
+    lead = round(copy.lead_s * 8_000)
+    assert 4_000 <= lead <= 8_000
+    assert len(copy.samples) == lead + len(row)
+    level = 20 * np.log10(np.sqrt(np.mean(copy.samples[: lead - 400] ** 2)))
+    assert level == pytest.approx(-60, abs=1.5)
+    assert np.median(copy.samples[lead + 400 : -400]) == pytest.approx(0.1, abs=0.01)
+    assert augment(row, 8_000, how, 0, "a", 0).lead_s == 0
+
+
+def test_leads_out_of_range_are_refused() -> None:
+    with pytest.raises(ConfigError, match="lead_s"):
+        Augmentation(lead_s=(-1.0, 2.0))

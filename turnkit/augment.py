@@ -1,4 +1,4 @@
-"""Audio augmentation: gain, speed, spectral tilt, coloured noise, telephone line.
+"""Audio augmentation: waiting, gain, speed, spectral tilt, noise, telephone line.
 
 Everything is numpy, and everything random comes from a seed, the row's id and the number
 of the copy: the same copy of a row is the same on every machine and in any order.
@@ -53,6 +53,11 @@ class Augmentation:
         brown.
     telephone_chance : float
         Share of copies sent through a telephone: band and mu-law at 8 kHz.
+    lead_s : (float, float)
+        Seconds of a noise floor before the row: nobody speaks yet. Without them a
+        network may take every noise that it begins with for speech.
+    lead_db : (float, float)
+        Level of that floor in dBFS.
 
     Raises
     ------
@@ -67,12 +72,16 @@ class Augmentation:
     snr_db: Range = (12.0, 40.0)
     noise_colour: Range = (0.0, 2.0)
     telephone_chance: float = 0.2
+    lead_s: Range = (0.0, 0.0)
+    lead_db: Range = (-90.0, -45.0)
 
     def __post_init__(self) -> None:
-        for name in ("gain_db", "tilt_db", "snr_db", "noise_colour"):
+        for name in ("gain_db", "tilt_db", "snr_db", "noise_colour", "lead_s", "lead_db"):
             low, high = getattr(self, name)
             if not -100.0 <= low <= high <= 100.0:
                 raise ConfigError(f"{name} {[low, high]}: expected [low, high] in -100 .. 100")
+        if not 0.0 <= self.lead_s[0] <= self.lead_s[1]:
+            raise ConfigError(f"lead_s {list(self.lead_s)}: expected [low, high] from 0 on")
         for name in ("noise_chance", "telephone_chance"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} {getattr(self, name)!r}: expected 0 .. 1")
@@ -92,11 +101,14 @@ class Augmented:
     ----------
     samples : ndarray of float32, shape (n,)
     speed : float
-        Second `t` of the row is at second ``t / speed`` of the copy.
+        Second `t` of the row is at second ``lead_s + t / speed`` of the copy.
+    lead_s : float
+        Seconds before the row begins.
     """
 
     samples: Samples
     speed: float
+    lead_s: float = 0.0
 
 
 def augmentation_rng(seed: int, row: str, copy: int) -> np.random.Generator:
@@ -133,6 +145,9 @@ def augment(
     rng = augmentation_rng(seed, row, copy)
     speed = float(rng.choice(np.array(how.speeds)))
     changed, speed = change_speed(samples, sample_rate, speed)
+    lead = round(rng.uniform(*how.lead_s) * sample_rate) if how.lead_s[1] else 0
+    if lead:
+        changed = np.concatenate([_floor(lead, sample_rate, how, rng), changed])
     changed = tilt(changed, sample_rate, rng.uniform(*how.tilt_db))
     changed = gain(changed, rng.uniform(*how.gain_db))
     if rng.random() < how.noise_chance:
@@ -140,7 +155,13 @@ def augment(
         changed = add_noise(changed, noise, rng.uniform(*how.snr_db))
     if rng.random() < how.telephone_chance:
         changed = telephone(changed, sample_rate)
-    return Augmented(np.clip(changed, -1.0, 1.0), speed)
+    return Augmented(np.clip(changed, -1.0, 1.0), speed, lead / sample_rate)
+
+
+def _floor(length: int, sample_rate: int, how: Augmentation, rng: np.random.Generator) -> Samples:
+    """Make a noise floor before anybody speaks."""
+    noise = coloured_noise(length, sample_rate, rng.uniform(*how.noise_colour), rng)
+    return gain(noise, rng.uniform(*how.lead_db))
 
 
 def gain(samples: Samples, decibels: float) -> Samples:

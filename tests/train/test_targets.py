@@ -99,3 +99,16 @@ def test_copies_at_another_speed_are_asked_at_the_same_moments(speed: float) -> 
 def test_hidden_frames_are_predicted_late_and_at_the_rows_own_pace() -> None:
     assert frame_targets(50, 1.0, SPANS, {}).hidden[10] == 10 - HIDDEN_LATE
     assert frame_targets(50, 1.1, SPANS, {}).hidden[40] == int(40.5 * 1.1) - HIDDEN_LATE
+
+
+def test_a_lead_moves_everything_and_holds_no_speech() -> None:
+    lead = 0.5
+    plain = frame_targets(200, 1.0, SPANS, {})
+    moved = frame_targets(225, 1.0, SPANS, {}, lead_s=lead)
+    assert (moved.speech[:25] == 0.0).all()
+    assert np.isnan(moved.label[:25]).all()
+    assert (moved.weight[:25] == 0.0).all()
+    for name in ("label", "weight", "speech", "outlook"):
+        assert np.array_equal(getattr(moved, name)[25:], getattr(plain, name), equal_nan=True)
+    assert np.array_equal(moved.hidden[25:], plain.hidden)
+    assert (moved.hidden[:25] < 0).all()

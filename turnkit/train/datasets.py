@@ -62,11 +62,13 @@ class FrameDataset(Dataset[Item]):
         self._whitening = whitening
         self._places: list[tuple[int, int, int, int]] = []
         self._speeds: list[float] = []
+        self._leads: list[float] = []
         self.lengths: list[int] = []
         for number, corpus in enumerate(corpora):
             for row in range(len(corpus.frames)):
                 lengths = corpus.frames.get(row, "lengths").tolist()
                 self._speeds += corpus.frames.get(row, "speeds").tolist()
+                self._leads += corpus.frames.get(row, "leads").tolist()
                 begin = 0
                 for length in lengths:
                     self._places.append((number, row, begin, begin + length))
@@ -78,13 +80,14 @@ class FrameDataset(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         number, row, begin, end = self._places[index]
-        corpus, speed = self._corpora[number], self._speeds[index]
+        corpus = self._corpora[number]
         targets = frame_targets(
             end - begin,
-            speed,
+            self._speeds[index],
             [Span(start, stop) for start, stop in corpus.frames.get(row, "spans").tolist()],
             corpus.teacher[row] if corpus.teacher else {},
             corpus.labels,
+            self._leads[index],
         )
         item = {
             "frames": corpus.frames.get(row, "frames")[begin:end],

@@ -200,25 +200,27 @@ class FrameJob:
     seed: int
 
     kind = "frames"
-    names = ("frames", "lengths", "speeds", "spans")
+    names = ("frames", "lengths", "speeds", "leads", "spans")
 
     def contents(self) -> dict[str, Any]:
         """Plain values that decide what comes out."""
         changed = {"audio": self.audio.as_dict(), "seed": self.seed} if self.copies > 1 else {}
-        return {"features": self.features.as_dict(), "copies": self.copies, **changed}
+        return {"features": self.features.as_dict(), "copies": self.copies, "leads": 1, **changed}
 
     def compute(self, turn: Turn) -> Mapping[str, Array]:
-        """``frames`` (t, width), ``lengths`` and ``speeds`` (copies,), ``spans`` (n, 2)."""
-        frames, speeds = [], []
+        """``frames`` (t, width), ``lengths``, ``speeds``, ``leads`` (copies,), ``spans`` (n, 2)."""
+        frames, speeds, leads = [], [], []
         for copy in range(self.copies):
             changed = augment(turn.samples, turn.sample_rate, self.audio, self.seed, turn.id, copy)
             audio = resample(changed.samples, turn.sample_rate, self.features.sample_rate)
             frames.append(extract(audio, FeatureState(), self.features)[0].astype(np.float16))
             speeds.append(changed.speed)
+            leads.append(changed.lead_s)
         return {
             "frames": np.concatenate(frames),
             "lengths": np.array([len(each) for each in frames], dtype=np.int64),
             "speeds": np.array(speeds, dtype=np.float64),
+            "leads": np.array(leads, dtype=np.float64),
             "spans": np.array([(span.start, span.end) for span in turn.spans], dtype=np.float64),
         }
 

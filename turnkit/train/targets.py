@@ -83,6 +83,7 @@ def frame_targets(
     spans: Sequence[Span],
     teacher: Mapping[int, TeacherScores],
     labels: bool = True,
+    lead_s: float = 0.0,
 ) -> FrameTargets:
     """Targets of every frame of a row.
 
@@ -97,11 +98,14 @@ def frame_targets(
         By number of the span; interpolated in between and held constant beyond.
     labels : bool
         False where nobody knows which spans end a turn.
+    lead_s : float
+        Seconds of the copy before the row begins, in which nobody speaks.
     """
-    time = np.arange(1, frames + 1, dtype=np.float64) * (FRAME_S * speed)
+    time = (np.arange(1, frames + 1, dtype=np.float64) * FRAME_S - lead_s) * speed
     nothing = np.full(frames, np.nan, dtype=np.float32)
     label, outlook, taught = nothing.copy(), nothing.copy(), nothing.copy()
     weight, speech = np.zeros(frames, dtype=np.float32), np.ones(frames, dtype=np.float32)
+    speech[time <= FRAME_S * speed / 2] = 0.0
     for number, span in enumerate(spans):
         is_end = number == len(spans) - 1
         tau = time - span.start
@@ -120,7 +124,8 @@ def frame_targets(
     # Beyond the last silence there is no speech either: nothing is known there.
     if spans:
         speech[time > spans[-1].end + FRAME_S / 2] = np.nan
-    hidden = np.floor((np.arange(frames) + 0.5) * speed).astype(np.int64) - HIDDEN_LATE
+    middle = (np.arange(frames) + 0.5 - lead_s / FRAME_S) * speed
+    hidden = np.floor(middle).astype(np.int64) - HIDDEN_LATE
     return FrameTargets(label, weight, taught, speech, outlook, hidden)
 
 
