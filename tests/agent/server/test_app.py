@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from tests.agent.server.stubs import OFFER, TOKEN, Served, run, served
+from turnkit.agent.server.pages import KINDS, WEB
 from turnkit.agent.server.shield import HEADERS
 
 GUARDED = {"TURNKIT_TOKEN": TOKEN}
@@ -73,6 +75,32 @@ def test_a_client_can_name_no_path(web: Path, path: str) -> None:
             assert status in {404, 400}
             assert "outside" not in text
             assert "SECRET" not in text
+
+    run(body)
+
+
+def test_the_real_page_fits_its_policy() -> None:
+    text = (WEB / "index.html").read_text()
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", text)
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//[^"']*""", text)
+
+    async def body() -> None:
+        async with served() as it:
+            assert (await it.client.get("/")).text == text
+            for path in sorted(WEB.iterdir()):
+                answer = await it.client.get(f"/static/{path.name}")
+                assert answer.headers["content-type"] == KINDS[path.suffix], path.name
+
+    run(body)
+
+
+def test_config_shows_no_folders_of_this_machine() -> None:
+    async def body() -> None:
+        shown = ("bundle=/home/me/runs/mine.turnkit", "shadow=[/home/me/runs/old/, vad:600]")
+        async with served(*shown) as it:
+            config = (await it.client.get("/api/config")).json()
+            assert config["detector"] == "mine.turnkit"
+            assert config["shadows"] == ["old", "vad:600"]
 
     run(body)
 

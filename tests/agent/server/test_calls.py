@@ -42,7 +42,7 @@ def test_a_runner_that_breaks_ends_with_words_and_frees_the_call() -> None:
         calls, log = open_calls(breaks)
         transport = StubTransport()
         with calls.slot() as slot:
-            call = slot.start(transport)
+            call = await slot.start(transport)
         await call.task
         assert types_of(transport.sent) == ["error", "bye"]
         assert transport.sent[0]["fatal"] is True
@@ -66,7 +66,7 @@ def test_a_runner_that_ignores_hanging_up_is_cancelled() -> None:
     async def body() -> None:
         calls, _ = open_calls(deaf)
         with calls.slot() as slot:
-            slot.start(StubTransport())
+            await slot.start(StubTransport())
         await asyncio.sleep(0)
         assert await calls.hang_up(slot.call_id, "enough")
         assert freed == [True]
@@ -83,7 +83,7 @@ def test_a_call_that_outlives_every_limit_is_ended(monkeypatch: pytest.MonkeyPat
         calls, log = open_calls(hold)
         transport = StubTransport()
         with calls.slot() as slot:
-            call = slot.start(transport)
+            call = await slot.start(transport)
         await asyncio.wait({call.task}, timeout=5)
         assert call.task.done()
         assert '"failed"' in log.getvalue()
@@ -101,7 +101,7 @@ def test_a_transport_that_fails_to_close_does_not_keep_the_slot() -> None:
     async def body() -> None:
         calls, _ = open_calls(hold)
         with calls.slot() as slot:
-            call = slot.start(Stuck())
+            call = await slot.start(Stuck())
         await calls.hang_up(slot.call_id, "enough")
         assert call.task.done()
         assert len(calls) == 0
@@ -119,7 +119,7 @@ def test_nothing_is_said_after_goodbye() -> None:
         calls, _ = open_calls(chatty)
         transport = StubTransport()
         with calls.slot() as slot:
-            call = slot.start(transport)
+            call = await slot.start(transport)
         await call.task
         assert types_of(transport.sent) == ["bye"]
 
@@ -132,12 +132,26 @@ def test_room_is_counted_while_a_call_is_set_up() -> None:
         with calls.slot(), pytest.raises(CallRefused, match="full"), calls.slot():
             pass
         with calls.slot() as slot:
-            slot.start(StubTransport())
+            await slot.start(StubTransport())
         with pytest.raises(CallRefused), calls.slot():
             pass
         await calls.drain("the end")
         with pytest.raises(CallRefused, match="shutting down"), calls.slot():
             pass
+
+    run(body)
+
+
+def test_a_call_set_up_while_the_server_stops_is_not_begun() -> None:
+    async def body() -> None:
+        calls, _ = open_calls(hold)
+        transport = StubTransport()
+        with calls.slot() as slot:
+            await calls.drain("the end")
+            with pytest.raises(CallRefused, match="shutting down"):
+                await slot.start(transport)
+        assert transport.reason == "the server is shutting down"
+        assert len(calls) == 0
 
     run(body)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from turnkit.agent.server.guard import GuardedTransport
-from turnkit.agent.server.limits import AdmissionControl, Load, Refusal
+from turnkit.agent.server.limits import CLOSING, AdmissionControl, Load, Refusal
 from turnkit.agent.server_settings import ServiceLimits
 from turnkit.agent.telemetry.logs import where_raised
 from turnkit.agent.telemetry.observer import CallTelemetry, Telemetry
@@ -70,9 +70,15 @@ class Slot:
         self.call_id = secrets.token_urlsafe(16)
         self._calls = calls
 
-    def start(self, transport: CallTransport) -> RunningCall:
-        """Begin the call."""
-        return self._calls.start(self.call_id, transport)
+    async def start(self, transport: CallTransport) -> RunningCall:
+        """Begin the call.
+
+        Raises
+        ------
+        CallRefused
+            If the server began to stop while the call was being set up.
+        """
+        return await self._calls.start(self.call_id, transport)
 
 
 class Calls:
@@ -145,8 +151,11 @@ class Calls:
         finally:
             self._setting_up -= 1
 
-    def start(self, call_id: str, transport: CallTransport) -> RunningCall:
-        """Begin a call that has room."""
+    async def start(self, call_id: str, transport: CallTransport) -> RunningCall:
+        """Begin a call that has room; see `Slot.start`."""
+        if self.closing:
+            await transport.aclose(CLOSING.reason)
+            raise CallRefused(CLOSING)
         guard = GuardedTransport(transport)
         task = asyncio.create_task(self._run(call_id, guard), name=f"call {call_id}")
         self._running[call_id] = RunningCall(call_id, guard, task)

@@ -56,6 +56,9 @@ class Refusal:
     retry_after_s: int
 
 
+CLOSING = Refusal("closing", "the server is shutting down", 10)
+
+
 class AdmissionControl:
     """Decides whether one more call fits, so that running calls keep their latency.
 
@@ -71,7 +74,7 @@ class AdmissionControl:
         """Refusal of a new call under this load, or None: it fits."""
         limits = self._limits
         if load.closing:
-            return Refusal("closing", "the server is shutting down", 10)
+            return CLOSING
         if not load.warm:
             return Refusal("warming", "the server is still getting ready", 5)
         if load.calls >= limits.calls:

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketState
 
 from turnkit.agent.server.access import SUBPROTOCOL, same_token, split_host, token_of
 from turnkit.agent.server.calls import CallRefused
@@ -84,8 +84,8 @@ class Routes:
         known = service.token is None or shown
         content = {
             "mode": preset.mode,
-            "detector": preset.bundle,
-            "shadows": list(preset.shadow),
+            "detector": _shown(preset.bundle),
+            "shadows": [_shown(spec) for spec in preset.shadow],
             "ice_servers": service.ice_servers("turnkit", page=True) if known else [],
             "token_required": service.token is not None,
             "max_duration_s": preset.limits.duration_s,
@@ -103,7 +103,7 @@ class Routes:
                 transport, answer = await service.connector.answer(
                     sdp, service.ice_servers(slot.call_id, page=False)
                 )
-                slot.start(transport)
+                await slot.start(transport)
         except CallRefused as refused:
             return _full(refused)
         except CallError as error:
@@ -126,9 +126,10 @@ class Routes:
         try:
             with service.calls.slot() as slot:
                 await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-                call = slot.start(service.connector.stream(websocket))
+                call = await slot.start(service.connector.stream(websocket))
         except CallRefused as refused:
-            await _full(refused)(websocket.scope, websocket.receive, websocket.send)
+            if websocket.application_state is WebSocketState.CONNECTING:
+                await _full(refused)(websocket.scope, websocket.receive, websocket.send)
             return
         # Not awaited itself: a server that is forced to stop cancels this, not the call.
         await asyncio.wait({call.task})
@@ -170,6 +171,11 @@ def _sdp_of(content: dict[str, Any]) -> str:
     if content.get("type") != "offer" or not isinstance(sdp, str):
         raise Refused(400, 'expected {"type": "offer", "sdp": "..."}')
     return sdp
+
+
+def _shown(spec: str) -> str:
+    """Name of a detector without the folders of this machine."""
+    return spec.rstrip("/").rpartition("/")[2]
 
 
 def _full(refused: CallRefused) -> Response:

@@ -15,6 +15,7 @@ from turnkit.agent.preset import Preset
 from turnkit.agent.server.service import Service
 from turnkit.agent.server.serving import bind, serving
 from turnkit.agent.stack import Stack
+from turnkit.agent.telemetry.bridge import bridged
 from turnkit.agent.telemetry.logs import open_log
 from turnkit.agent.telemetry.observer import Telemetry
 from turnkit.agent.telemetry.spans import set_up_exporter
@@ -116,7 +117,7 @@ async def run_service(
             )
             for problem in service.given_up:
                 report(f"insecure: {problem}")
-            with stop_signals() as stop:
+            with bridged(log), stop_signals() as stop:
                 async with serving(service, sock) as url:
                     await _warm(service, stack, report, stop)
                     if not stop.is_set():
