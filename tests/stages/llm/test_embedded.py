@@ -131,7 +131,7 @@ def test_prefills_and_discarded_replies_change_nothing(
 
     async def main() -> None:
         conversation = engine.open()
-        for n in range(1, len(words) + 1):
+        for n in range(1, len(words) + 1, 3):
             await conversation.prefill(asking(" ".join(words[:n])))
         assert await answer(conversation, asking(question)) == plain[question]
         await listen(conversation, " ".join(words[:3]), [], most=2)
@@ -286,7 +286,7 @@ def test_a_conversation_longer_than_the_context(model: Path) -> None:
         engine = make(model, slots=1, context=256, max_tokens=16)
         conversation = engine.open()
         said: list[str] = []
-        for turn in range(5):
+        for turn in range(4):
             said.append(f"Number {turn}, please. " * 12)
             reply = await answer(conversation, asking(*said))
             assert reply
@@ -352,11 +352,14 @@ def test_everything_is_freed(model: Path) -> None:
     async def cycle() -> tuple[int, int, int]:
         engine = make(model)
         await engine.warm()
+        folder = engine._load()[0]._folder
+        assert folder.stat().st_mode & 0o077 == 0
         conversation = engine.open()
         await answer(conversation, asking("Hello."))
         assert not [c for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
         await engine.aclose()  # with a conversation that nobody closed
         await engine.aclose()
+        assert not folder.exists()
         with pytest.raises(StageError, match="the engine was closed"):
             engine.open()
         with pytest.raises(StageError, match="the conversation was closed"):
