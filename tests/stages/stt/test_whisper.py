@@ -267,10 +267,10 @@ def test_words_end_where_the_voice_ends_them(model: WhisperModel) -> None:
     text = "I would like to book a table, do you know any good restaurants near the river?"
     ends = model.word_ends(model.encode(spoken(text)), text.split())
     assert ends == sorted(ends)
-    # A pause counts as part of the word before it, and so does what comes after the last.
-    before_pauses = (text.split().index("table,"), len(ends) - 1)
-    for i, (found, true) in enumerate(zip(ends, true_word_ends(text), strict=True)):
-        assert abs(found - true) < 0.25 or i in before_pauses
+    errors = np.abs(np.subtract(ends, true_word_ends(text)))
+    assert np.median(errors) < 0.15
+    # Cuts keep more audio than this before the first word that is not certain.
+    assert errors.max() < 0.6
 
 
 def test_warm_loads_and_close_frees() -> None:

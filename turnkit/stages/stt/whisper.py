@@ -158,6 +158,7 @@ class WhisperStream:
         self._flushes: deque[_Flush] = deque()
         self._running: set[_Snapshot] = set()
         self._closed = False
+        self._cost_s = 0.0
         workers.add(self)
 
     def push(self, samples: Samples) -> None:
@@ -232,7 +233,9 @@ class WhisperStream:
         hearing = self._hearing
         begin = hearing.speech_start(self._cut) or 0
         known = max(self._decoded_to, begin + round(LEAD_S * SAMPLE_RATE))
-        if hearing.heard - known >= self._settings.partial_every_s * SAMPLE_RATE:
+        # On a busy machine partials make way: they fill half of the time at most.
+        every_s = max(self._settings.partial_every_s, 2.0 * self._cost_s)
+        if hearing.heard - known >= every_s * SAMPLE_RATE:
             return True
         return hearing.heard - hearing.speech_end >= self._settings.pause_s * SAMPLE_RATE
 
@@ -243,10 +246,11 @@ class WhisperStream:
             return
         try:
             model = self._engine.model()
+            began = time.monotonic()
             encoded = model.encode(snapshot.audio)
             if not (partial and self._overtaken(snapshot)):
                 words = model.decode(encoded, snapshot.committed)
-                self._take_in(snapshot, words)
+                self._take_in(snapshot, words, time.monotonic() - began)
                 self._trim(snapshot, encoded, model)
         except TurnkitError as error:
             self._fail(StageError("stt", str(error)))
@@ -276,8 +280,9 @@ class WhisperStream:
             late = paused and not self._hearing.covered_by(snapshot.end)
             return late or not self._is_now(snapshot) or self._workers.flush_waits()
 
-    def _take_in(self, snapshot: _Snapshot, words: Words) -> None:
+    def _take_in(self, snapshot: _Snapshot, words: Words, cost_s: float) -> None:
         with self._lock:
+            self._cost_s = cost_s
             if not self._is_now(snapshot) or snapshot.end <= self._decoded_to:
                 return
             self._agreement.update(words)
