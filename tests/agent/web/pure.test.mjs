@@ -96,6 +96,13 @@ test("bars of a batch turn come one after the other", () => {
   for (let i = 1; i < found.length; i += 1) near(found[i].from, found[i - 1].to);
 });
 
+test("a reply that was no draft begins with the decision", () => {
+  const found = bars({ ...record, mode: "streaming", adopted: false, first_token_at: 10.4, first_audio_at: 10.44 });
+  const llm = found.find(({ key }) => key === "llm");
+  near(llm.from, 300);
+  near(llm.to, 400);
+});
+
 test("a turn without an answer has no total and still its decision", () => {
   const none = { ...record, words_final_at: null, first_token_at: null, first_audio_at: null, sent_at: null, spans: {} };
   assert.equal(total(none), null);
@@ -106,6 +113,7 @@ test("a turn without an answer has no total and still its decision", () => {
 test("why it answered, in words", () => {
   const detector = { threshold: 0.5, timeout_s: 2 };
   assert.match(why(record, { score: 0.8 }, detector), /300 ms after the last word \(score 0\.80, threshold 0\.50\).*adopted/);
+  assert.match(why(record, { score: 0.5004 }, detector), /score 0\.5004, threshold 0\.5000/);
   assert.match(why({ ...record, reason: "timeout" }, null, detector), /time-out of 2 s/);
   assert.match(why({ ...record, outcome: "taken back" }, null, detector), /took that back/);
   assert.match(why({ ...record, speech_end: null }, null, detector), /Nothing is known/);

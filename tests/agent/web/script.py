@@ -77,13 +77,18 @@ class Script:
 
     def _score(self, t: float) -> float | None:
         for start, end, peak in self.scores:
-            if start + 0.1 <= t < end:
+            if start + 0.1 <= t < end and _sampled(t):
                 grown = 1 - math.exp(-(t - start - 0.1) / 0.13)
                 return round(0.06 + (peak - 0.06) * grown, 3)
         return None
 
     def sorted(self) -> list[Message]:
         return sorted(self.messages, key=lambda message: message["at"])
+
+
+def _sampled(t: float) -> bool:
+    """Whether a detector with frames of 32 ms has one that ends in this slot."""
+    return math.floor((t + STEP) / 0.032) > math.floor(t / 0.032)
 
 
 def _level(speeches: list[Speech], t: float, noise: random.Random, floor: float = -56.0) -> float:
@@ -95,7 +100,9 @@ def _level(speeches: list[Speech], t: float, noise: random.Random, floor: float 
     return round(max(rest, -46 + 32 * syllable * phrase + noise.uniform(-5, 3)), 1)
 
 
-def _speech(speeches: list[Speech], t: float, noise: random.Random) -> float:
+def _speech(speeches: list[Speech], t: float, noise: random.Random) -> float | None:
+    if not _sampled(t):
+        return None
     near = any(speech.at(t) or speech.at(t - 0.08) for speech in speeches)
     return round(min(1.0, max(0.0, (0.94 if near else 0.05) + noise.gauss(0, 0.03))), 3)
 
@@ -263,7 +270,7 @@ def _second_turn(script: Script) -> None:
     script.event("turn ended", 12.58, 12.1, detector="smart-turn", score=0.88)
     stopped = answer.end
     script.reply(stopped, 2, "interrupted")
-    script.add("phase", stopped, phase="interrupted")
+    script.add("phase", stopped, phase="user speaking")
     script.messages.append(
         stats(stopped, 2, 508, 510, overlaps=1, barge_ins=1, speculations=3, adopted=2,
               discarded=1)
@@ -277,7 +284,7 @@ def _third_turn(script: Script) -> None:
     )
     script.callers.append(said)
     script.event("speech started", 14.2, 14.1)
-    script.add("phase", 14.2, phase="user speaking")
+    script.add("phase", 14.2, phase="interrupted")
     partial_words(script, 3, said)
     script.event("speech paused", 15.62, 15.5)
     script.scores.append((15.5, 15.94, 0.6))

@@ -282,6 +282,7 @@ def test_the_token_is_asked_for_sent_and_kept_for_the_session(page: Page, site: 
     page.press("Enter")
     page.wait_for("document.querySelector('.problem')")
     assert ("POST", "/api/offer", "Bearer hush") in site.requests
+    assert ("GET", "/api/config", "Bearer hush") in site.requests  # relays, with the token only
     assert page.evaluate("sessionStorage.getItem('turnkit.token')") == "hush"
     assert page.evaluate("Object.values(localStorage).includes('hush')") is False
     assert "hush" not in page.evaluate("JSON.stringify(main.diagnostics())")

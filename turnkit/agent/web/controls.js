@@ -71,7 +71,8 @@ export function showFacts(config, call) {
   add("Shadows", (call?.shadows ?? config?.shadows ?? []).join(", "));
   for (const [key, label] of [["stt", "Recogniser"], ["llm", "Model"], ["tts", "Voice"]]) {
     const stage = call?.stages?.[key];
-    add(label, stage?.name, stage?.simulated ? "simulated" : "");
+    const said = stage?.name?.includes("simulated");
+    add(label, stage?.name, stage?.simulated && !said ? "simulated" : "");
   }
   byId("facts").replaceChildren(...facts);
 }

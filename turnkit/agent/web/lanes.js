@@ -162,22 +162,28 @@ export function drawLevels(p, ring, name, color, bright) {
   ctx.fill(shades.bright);
 }
 
+/** Detectors score less often than frames come: up to so many seconds are bridged. */
+const BRIDGED_S = 0.22;
+
 /** A trace of 0 .. 1 as a curve with gaps where it is unknown. */
 export function drawCurve(p, ring, name, { color, width, fill, alpha = 1 }) {
   const { ctx, from, to } = p;
   const { y, h } = p.lanes.scores;
   const height = (value) => y + h - 5 - value * (h - 10);
-  const first = Math.max(ring.begin, ring.frameAt(from) - 1);
-  const end = Math.min(ring.end, ring.frameAt(to) + 2);
+  const bridged = Math.ceil(BRIDGED_S / ring.step);
+  const first = Math.max(ring.begin, ring.frameAt(from) - bridged);
+  const end = Math.min(ring.end, ring.frameAt(to) + bridged);
   let run = [];
+  let missing = 0;
   const flush = () => {
     if (run.length) stroke(ctx, run, { color, width, alpha, fill, floor: height(0) });
     run = [];
   };
   for (let frame = first; frame < end; frame += 1) {
     const value = ring.read(name, frame);
-    if (Number.isNaN(value)) flush();
-    else run.push([p.x((frame + 0.5) * ring.step), height(value)]);
+    missing = Number.isNaN(value) ? missing + 1 : 0;
+    if (missing > bridged) flush();
+    else if (!missing) run.push([p.x((frame + 0.5) * ring.step), height(value)]);
   }
   flush();
 }
@@ -186,6 +192,7 @@ function stroke(ctx, points, { color, width, alpha, fill, floor }) {
   const trace = () => {
     ctx.beginPath();
     points.forEach(([x, y], i) => (i ? ctx.lineTo(x, y) : ctx.moveTo(x, y)));
+    if (points.length === 1) ctx.lineTo(points[0][0] + 2, points[0][1]);
   };
   if (fill) {
     trace();

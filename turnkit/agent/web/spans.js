@@ -38,7 +38,8 @@ export function bars(record) {
   // Only `batch` holds its recogniser back until the decision; the others are at work
   // from the pause on.
   add("stt", record.mode === "batch" ? decided : 0, words);
-  const llmFrom = words ?? decided;
+  // Only a draft was begun before the decision.
+  const llmFrom = record.adopted ? (words ?? 0) : Math.max(words ?? decided, decided);
   add("llm", llmFrom, token);
   const ttsFrom = token ?? llmFrom;
   add("tts", ttsFrom, audio);
@@ -75,6 +76,12 @@ export function axis(most) {
   return { step, end: Math.max(step, Math.ceil(most / step) * step) };
 }
 
+/** Two figures with as many digits as it takes to tell them apart. */
+function compared(score, threshold) {
+  const digits = [2, 3].find((n) => score.toFixed(n) !== threshold.toFixed(n)) ?? 4;
+  return `${score.toFixed(digits)}, threshold ${threshold.toFixed(digits)}`;
+}
+
 /** Why it answered when it did: one sentence or two, for people. */
 export function why(record, decision, detector) {
   const ms = (x) => `${Math.round(x)} ms`;
@@ -88,7 +95,7 @@ export function why(record, decision, detector) {
       ? `The silence reached the time-out${given(detector?.timeout_s) ? ` of ${detector.timeout_s} s` : ""}, ${eot} after the last word.`
       : `The detector took the turn to be over ${eot} after the last word` +
         (given(score) && given(detector?.threshold)
-          ? ` (score ${score.toFixed(2)}, threshold ${detector.threshold.toFixed(2)}).`
+          ? ` (score ${compared(score, detector.threshold)}).`
           : ".");
   if (record.outcome === "taken back") return `${sure} You went on, so it took that back unheard.`;
   if (record.outcome === "failed") return `${sure} Then a stage failed, and there was no answer.`;
