@@ -192,6 +192,14 @@ def test_a_stall_is_filled_as_time_passes() -> None:
     assert driver.buffer.counts.rebased == 0  # a burst is no clock that stood still
 
 
+def test_a_stall_of_the_reader_costs_nothing() -> None:
+    buffer = JitterBuffer()
+    outputs = [each for n in range(10) for each in buffer.push(packet(n), n * STEP)]
+    for number in range(10, 60):  # all read at once, a second late, without a tick
+        outputs += buffer.push(packet(number), 1.2)
+    assert [number_of(each) for each in outputs] == list(range(60))
+
+
 def test_a_clock_that_stood_still_is_rebased() -> None:
     driver = Driver(JitterBuffer())
     driver.push(packet(0), 0.0)

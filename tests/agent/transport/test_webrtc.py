@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import time
 from collections.abc import Iterator
 
 import aioice.ice
@@ -145,6 +146,44 @@ def test_an_outage_is_filled_as_it_lasts_and_leaves_no_lag() -> None:
         assert transport.jitter_counts.rebased == 0
 
     run(call())
+
+
+def test_a_stalled_event_loop_loses_no_audio() -> None:
+    """The caller runs in a thread of its own, as somebody else's machine would."""
+
+    async def agent() -> None:
+        loop = asyncio.get_running_loop()
+        made: asyncio.Future[WebRtcTransport] = loop.create_future()
+
+        async def accept(text: str) -> str:
+            made.set_result(await WebRtcTransport.accept(text))
+            return made.result().answer_sdp
+
+        async def signal(text: str) -> str:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(accept(text), loop))
+
+        async def call() -> int:
+            caller = Caller()
+            await caller.connect(signal)
+            await asyncio.sleep(2.0)
+            skipped = caller._track.pacer.skipped
+            await caller.aclose()
+            return skipped
+
+        calling = asyncio.create_task(asyncio.to_thread(asyncio.run, call()))
+        transport = await made
+        heard: list[tuple[float, Samples]] = []
+        listening = asyncio.create_task(listen(transport, heard))
+        await asyncio.sleep(0.8)
+        time.sleep(0.5)
+        await listening
+        await transport.aclose()
+        skipped = await calling
+        assert transport.jitter_counts.lost_samples == 0
+        assert transport.jitter_counts.late == 0
+        assert transport.jitter_counts.quiet_samples == skipped * 960
+
+    run(agent())
 
 
 def test_audio_that_nobody_reads_ends_the_call() -> None:

@@ -204,7 +204,7 @@ class JitterBuffer:
             In order; each advances the clock by its `n_samples`.
         """
         self.begin(now)
-        out = self.tick(now)
+        out: list[Output] = []
         if packet.n_samples <= 0:
             self.counts.unusable += 1
             return out
@@ -225,7 +225,11 @@ class JitterBuffer:
         return out
 
     def tick(self, now: float) -> list[Output]:
-        """Give up on what has been waited for too long, and fill a stall, as of `now`."""
+        """Give up on what has been waited for too long, and fill a stall, as of `now`.
+
+        Only this fills a stall, never a `push`: after a stall of the reader itself the
+        packets are all there, and none of them is late.
+        """
         out: list[Output] = []
         self._release(now, out)
         if self._anchor is None or self._held:

@@ -35,6 +35,7 @@ _SENDABLE = 262_144
 """Bytes that may wait in the data channel before messages are dropped."""
 
 _GOODBYE_S = 0.3
+_LATE_TIMER_S = 0.03
 _MOST_OUTPUTS = 1 << 17
 _LOG = logging.getLogger(__name__)
 _ABANDONED: set[asyncio.Task[None]] = set()
@@ -76,6 +77,7 @@ class WebRtcTransport:
         self._jitter = JitterBuffer(settings.jitter)
         self._listener = OpusListener()
         self._timer: asyncio.TimerHandle | None = None
+        self._deferred = False
         self._audio: Inbox[Output] = Inbox(_MOST_OUTPUTS)
         self._unread = 0
         self._messages: Inbox[dict[str, Any]] = Inbox(settings.messages.backlog)
@@ -183,9 +185,16 @@ class WebRtcTransport:
         )
         self._pass_on(self._jitter.push(packet, self._loop.time()))
 
-    def _tick(self) -> None:
+    def _tick(self, deadline: float) -> None:
         self._timer = None
-        self._pass_on(self._jitter.tick(self._loop.time()))
+        now = self._loop.time()
+        if now - deadline > _LATE_TIMER_S and not self._deferred:
+            # The event loop stood still, not the network: first read what has come since.
+            self._deferred = True
+            self._timer = self._loop.call_later(_LATE_TIMER_S, self._tick, now)
+            return
+        self._deferred = False
+        self._pass_on(self._jitter.tick(now))
 
     def _pass_on(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
@@ -201,7 +210,7 @@ class WebRtcTransport:
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._tick)
+            self._timer = self._loop.call_at(deadline, self._tick, deadline)
 
     async def receive(self) -> Samples | None:
         """All samples that have come from the caller; None once it is gone."""
