@@ -148,4 +148,4 @@ class Calls(RuleBasedStateMachine):
 
 
 TestCalls = Calls.TestCase
-TestCalls.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)
+TestCalls.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)

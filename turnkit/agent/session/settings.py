@@ -39,15 +39,16 @@ class ConversationSettings:
     apology : str
         Said where a stage failed and there is no reply.
     turns : int
-        Exchanges that the model is reminded of; 0 .. 100.
+        Exchanges that the model is reminded of at most; 0 .. 100. Half of them are
+        dropped at a time, because every change at the front is read anew.
     clause_words : int
         Words that a clause after the first should have before it is spoken; 1 .. 20.
     """
 
-    system: str = "You are a friendly assistant on the phone. Reply with one short, plain sentence."
+    system: str = "Reply with one short sentence."
     greeting: str = ""
     apology: str = "Sorry, I did not get that. Could you say it again?"
-    turns: int = 6
+    turns: int = 4
     clause_words: int = 3
 
     def __post_init__(self) -> None:

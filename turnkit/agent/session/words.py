@@ -30,5 +30,17 @@ def conversation(state: State, text: str) -> tuple[ChatMessage, ...]:
     """System message, the last exchanges, and the caller's `text`."""
     rules = state.rules.conversation
     system = ChatMessage("system", rules.system)
-    kept = state.history[-2 * rules.turns :] if rules.turns else ()
+    kept = state.history[dropped(len(state.history), 2 * rules.turns) :]
     return (system, *kept, ChatMessage("user", text))
+
+
+def dropped(messages: int, most: int) -> int:
+    """Count the oldest messages to leave out, so that at most `most` stay.
+
+    Half of the most that may stay goes at a time: the beginning of a conversation, which
+    a language model keeps in its cache, then seldom changes.
+    """
+    if messages <= most:
+        return 0
+    block = max(2, most // 4 * 2)
+    return min(messages, -(-(messages - most) // block) * block)
