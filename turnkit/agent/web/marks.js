@@ -29,6 +29,17 @@ export function drawPauses(p, state) {
   }
 }
 
+/** Let what is drawn next appear in the pauses of the scores' lane only. */
+export function clipToPauses(p, state) {
+  const { y, h } = p.lanes.scores;
+  p.ctx.beginPath();
+  for (const { start, end } of state.pauses) {
+    const until = end ?? state.at;
+    if (seen(p, start, until)) p.ctx.rect(p.x(start), y, p.x(until) - p.x(start) + 1, h);
+  }
+  p.ctx.clip();
+}
+
 /** The stretch of each turn of the caller: a line under the lane. */
 export function drawExtents(p, state) {
   const { ctx, colors, lanes } = p;

@@ -2,6 +2,7 @@
  * The timeline: a window of some seconds on the call, following it, or held still and
  * dragged back over it. Draws only when something changed, with requestAnimationFrame.
  */
+import { agentTexts, callerTexts } from "./captions.js";
 import * as lanes from "./lanes.js";
 import * as marks from "./marks.js";
 
@@ -254,7 +255,11 @@ export class Timeline {
     lanes.drawLevels(p, ring, "agent", colors.agent, inside(visible(state.talks, p)));
     marks.drawExtents(p, state);
     lanes.drawCurve(p, ring, "speech", { color: colors.caller, width: 1.25, alpha: 0.8 });
+    lanes.drawCurve(p, ring, "score", { color: colors.decision, width: 1.25, alpha: 0.4 });
+    p.ctx.save();
+    marks.clipToPauses(p, state); // only there does the score decide anything
     lanes.drawCurve(p, ring, "score", { color: colors.decision, width: 2.25, fill: true });
+    p.ctx.restore();
     lanes.drawThreshold(p, state.call?.detector.threshold);
     marks.drawShadows(p, state, shadows);
     marks.drawAnswers(p, state);
@@ -278,21 +283,3 @@ export class Timeline {
 
 const visible = (list, p) =>
   list.filter(({ start, end }) => start < p.to && (end === null || end > p.from));
-
-const wordsOf = ({ words }) =>
-  words ? [words.committed, words.tail].filter(Boolean).join(" ") : "";
-
-function callerTexts(state) {
-  const texts = new Map(state.turns.map((turn) => [turn.turn, turn.record?.text || wordsOf(turn)]));
-  return state.extents
-    .filter(({ turn }, i) => texts.get(turn) && state.extents[i - 1]?.turn !== turn)
-    .map(({ start, end, turn }) => ({ start, end: end ?? Infinity, text: texts.get(turn) }));
-}
-
-function agentTexts(state) {
-  return state.talks.flatMap(({ key, reply, start, end }) => {
-    const found = state.turns.find((one) => one.key === key);
-    const text = found?.replies.find((one) => one.reply === reply)?.spoken;
-    return text ? [{ start, end: end ?? Infinity, text }] : [];
-  });
-}
