@@ -3,8 +3,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
+from turnkit import agent
 from turnkit.agent.records import TurnRecord
 from turnkit.agent.telemetry.logs import open_log
+from turnkit.agent.telemetry.metrics import COUNTED
 from turnkit.agent.telemetry.observer import DETECTOR_LOAD, Telemetry
 from turnkit.agent.telemetry.spans import CallSpan, set_up_exporter
 from turnkit.errors import ConfigError, MissingDependencyError
@@ -97,6 +101,17 @@ def test_buckets_tell_a_budget_from_its_double(telemetry: Telemetry) -> None:
         if name == "turnkit_v2v_seconds_bucket"
     }
     assert (below["0.4"], below["0.6"]) == (0, 1)
+
+
+def test_everything_that_the_agent_counts_has_a_series() -> None:
+    sources = [path.read_text() for path in Path(agent.__file__).parent.rglob("*.py")]
+    counted = {
+        name
+        for text in sources
+        for name in re.findall(r"(?:transition|observer)\.count\(\s*\"(\w+)\"", text)
+    }
+    assert len(counted) > 8
+    assert counted <= COUNTED
 
 
 def test_what_was_said_is_in_no_log_and_no_metric(telemetry: Telemetry) -> None:

@@ -14,10 +14,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 COUNTED = frozenset(
     {
-        "adopted", "barge_ins", "discarded", "false_barge_ins", "false_interruptions",
-        "greetings", "interruptions", "phrase_cache_hits", "resumes", "speculations",
-        "stage_failures", "take_backs", "stt_failures", "llm_failures", "tts_failures",
-        "detector_failures", "transport_failures",
+        "adopted", "apologies", "barge_ins", "cached_clauses", "discarded", "empty_turns",
+        "false_barge_ins", "false_interruptions", "interruptions", "overlaps", "resumes",
+        "speculations", "stage_failures", "stops", "take_backs",
     }
 )  # fmt: skip
 """Names that have a series of their own; others count as ``other``."""
