@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from turnkit.cli.bench import KINDS, spell_out
 from turnkit.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
@@ -71,3 +72,45 @@ def test_a_corpus_that_is_too_short(
     path = write_parquet(tmp_path / "x.parquet", [row])
     assert main(["bench", "vad:webrtc", "--against", "vad:600", "--corpus", str(path)]) == 1
     assert "at least 2 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["bench", "default"], ["bench", "detectors", "default"]),
+        (["bench", "--json", "x.turnkit"], ["bench", "detectors", "--json", "x.turnkit"]),
+        (["bench", "./stages"], ["bench", "detectors", "./stages"]),
+        (["bench", "detectors", "default"], None),
+        (["bench", "stages", "--json"], None),
+        (["bench", "--help"], None),
+        (["bench", "-h"], None),
+        (["bench"], None),
+        (["eval", "default"], None),
+        (["--version"], None),
+        ([], None),
+    ],
+)
+def test_a_bundle_alone_is_short_for_detectors(given: list[str], meant: list[str] | None) -> None:
+    assert spell_out(given) == (given if meant is None else meant)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_own_help(kind: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", kind, "--help"])
+    assert caught.value.code == 0
+    assert f"usage: turnkit bench {kind}" in capsys.readouterr().out
+
+
+def test_the_help_lists_what_can_be_measured(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["bench", "--help"])
+    said = capsys.readouterr().out
+    for kind in KINDS:
+        assert f"\n    {kind}" in said
+
+
+def test_detectors_by_their_long_name(corpus: str, capsys: Capture) -> None:
+    options = ["--against", "vad:webrtc:300", "--seconds", "2", "--rounds", "1", "--json"]
+    assert main(["bench", "detectors", "vad:webrtc", "--corpus", corpus, *options]) == 0
+    assert len(json.loads(capsys.readouterr().out)["costs"]) == 2

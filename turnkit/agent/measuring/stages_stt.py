@@ -143,9 +143,12 @@ class _Tally:
 
     def recognition(self, *, scripted: bool) -> Recognition:
         """Summarise; scripted words have no errors."""
-        pairs = [(spell(said), spell(heard)) for said, heard in self.pairs]
-        errors = None if scripted else count_errors(pairs)
-        return Recognition(self.speech, self.real_time, len(pairs), errors, self.long, self.early)
+        errors = None
+        if not scripted:
+            errors = count_errors([(spell(said), spell(heard)) for said, heard in self.pairs])
+        return Recognition(
+            self.speech, self.real_time, len(self.pairs), errors, self.long, self.early
+        )
 
 
 class _Measurement:

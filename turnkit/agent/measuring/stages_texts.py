@@ -93,7 +93,7 @@ CLAUSES = {
         "You should take the first street on the left and walk until you see water.",
         "I can book the table for eight, but then you would have to sit outside.",
         "If the light is still red after a minute, turn it off and start again.",
-        "Most of the rooms have a balcony, though not all of them look at the sea.",
+        "Most rooms have a balcony, though not all of those look out at the sea.",
         "Add the flour slowly, stir it well, and let the dough rest for an hour.",
     ),
 }

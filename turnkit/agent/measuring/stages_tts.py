@@ -42,6 +42,7 @@ class _Times:
     fill: list[float] = field(default_factory=list)
     cached: list[float] = field(default_factory=list)
     factors: list[float] = field(default_factory=list)
+    gaps: list[bool] = field(default_factory=list)
 
     def timings(self) -> dict[str, Timing]:
         rows = (
@@ -90,7 +91,10 @@ async def measure_tts(
             await _round(kept.inner, rng, times)
             if number == 0:
                 await _use_cache(kept, times)
-    rates = {"seconds of computing per second of audio": round(float(np.median(times.factors)), 3)}
+    rates = {
+        "seconds of work per second of audio": round(float(np.median(times.factors)), 3),
+        "% of clauses with a gap": round(100 * float(np.mean(times.gaps)), 1),
+    }
     return StageFigures("tts", name, simulated, times.timings(), rates=rates)
 
 
@@ -102,6 +106,7 @@ async def _round(engine: StreamingTts, rng: np.random.Generator, times: _Times) 
             spoken = await _speak(engine, texts[take])
             times.clauses[words].append(spoken.first_s)
             times.factors.append(spoken.whole_s / spoken.audio_s)
+            times.gaps.append(spoken.gap)
 
 
 async def _use_cache(kept: PhraseCache, times: _Times) -> None:
@@ -118,24 +123,31 @@ async def _use_cache(kept: PhraseCache, times: _Times) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Spoken:
+    """A clause that was spoken; `gap` says that a piece came later than it was due."""
+
     first_s: float
     whole_s: float
     audio_s: float
     cached: bool
+    gap: bool
 
 
 async def _speak(engine: StreamingTts, text: str) -> _Spoken:
     """Speak a clause to its end."""
-    first_s, samples, cached = None, 0, False
+    first_s, audio_s, cached, gap = None, 0.0, False, False
     begun = time.perf_counter()
     try:
         async with asyncio.timeout(PATIENCE_S), aclosing(engine.stream(text)) as pieces:
             async for piece in pieces:
-                if first_s is None and len(piece.samples):
-                    first_s, cached = time.perf_counter() - begun, piece.cached
-                samples += len(piece.samples)
+                if not len(piece.samples):
+                    continue
+                now_s = time.perf_counter() - begun
+                if first_s is None:
+                    first_s, cached = now_s, piece.cached
+                gap = gap or now_s > first_s + audio_s
+                audio_s += len(piece.samples) / engine.sample_rate
     except TimeoutError as error:
         raise StageError("tts", f"no end of a clause within {PATIENCE_S:g} s") from error
     if first_s is None:
         raise StageError("tts", f"no audio for {text!r}")
-    return _Spoken(first_s, time.perf_counter() - begun, samples / engine.sample_rate, cached)
+    return _Spoken(first_s, time.perf_counter() - begun, audio_s, cached, gap)

@@ -1,20 +1,22 @@
 """Word errors of a recogniser.
 
 Reference and hypothesis are brought to the same spelling first: what is said when the
-text is read out, without hesitation sounds, numbers in figures. "$12 at 3 p.m." is
-"twelve dollars at three pm", and "8803" may be read out in any way.
+text is read out, without hesitation sounds, numbers in figures. So "$12 at 3 p.m." is
+"twelve dollars at three pm", and "8803" is right however it was read out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
 from turnkit.agent.measuring.stages_figures import WordErrors
 from turnkit.errors import MissingDependencyError
 from turnkit.metrics.bootstrap import interval, resample_speakers
+from turnkit.stages.tts.lexicon import Lexicon
 from turnkit.stages.tts.normalize import spoken_tokens
 
 HESITATIONS = frozenset(("uh", "um", "uhm", "hm", "hmm", "mm", "mmm", "mhm"))
@@ -45,17 +47,28 @@ def spell(text: str) -> str:
     Raises
     ------
     MissingDependencyError
-        If ``text2num`` or ``num2words`` is not installed.
+        If ``text2num``, ``num2words`` or the pronouncing dictionary, which tells words
+        from acronyms, is not installed.
     """
     try:
         from text_to_num import alpha2digit
     except ImportError as error:
         raise MissingDependencyError("text2num", "agent", _PURPOSE) from error
-    said = spoken_tokens(_DASH_BETWEEN_DIGITS.sub(" ", text), lambda _: True)
+    said = spoken_tokens(_DASH_BETWEEN_DIGITS.sub(" ", text), _is_word)
     words = " ".join(token.word for token in said if token.word not in HESITATIONS)
     # threshold 0: every number, so that its neighbours do not decide
     figures = str(alpha2digit(_HALF_OF_DAY.sub(r"\1m", words), "en", threshold=0))
     return _BETWEEN_FIGURES.sub("", figures)
+
+
+def _is_word(word: str) -> bool:
+    """Whether it is said as a word and not letter by letter."""
+    return word in HESITATIONS or word in _dictionary()
+
+
+@cache
+def _dictionary() -> Lexicon:
+    return Lexicon()
 
 
 def count_errors(pairs: Sequence[tuple[str, str]], seed: int = 0) -> WordErrors:
