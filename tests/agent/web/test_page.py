@@ -277,10 +277,13 @@ def test_the_token_is_asked_for_sent_and_kept_for_the_session(page: Page, site: 
     site.config["token_required"] = True
     load(page, site)
     assert not page.evaluate("document.getElementById('token-field').hidden")
-    page.evaluate("document.getElementById('token').focus()")
-    page.command("Input.insertText", text="hush")
     page.press("Enter")
     page.wait_for("document.querySelector('.problem')")
+    assert text(page, ".problem .title") == "This server wants a token"
+    assert page.evaluate("document.activeElement.id") == "token"
+    page.command("Input.insertText", text="hush")
+    page.press("Enter")
+    page.wait_for("document.querySelector('.problem .title')?.innerText.includes('full')")
     assert ("POST", "/api/offer", "Bearer hush") in site.requests
     assert ("GET", "/api/config", "Bearer hush") in site.requests  # relays, with the token only
     assert page.evaluate("sessionStorage.getItem('turnkit.token')") == "hush"

@@ -160,6 +160,10 @@ async function connect() {
   problems.clear();
   const trouble = !config || config.token_required ? await loadConfig() : null;
   if (trouble) return problems.show(trouble);
+  if (config.token_required && !token()) {
+    byId("token").focus();
+    return problems.show(problem("no token"));
+  }
   link = null;
   call = new Call({
     iceServers: config.ice_servers ?? [],

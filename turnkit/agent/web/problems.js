@@ -25,6 +25,10 @@ const PROBLEMS = {
     "The server refused the token",
     "Enter the token that the operator of this server gave you, then try again.",
   ],
+  "no token": [
+    "This server wants a token",
+    "Enter the token that its operator gave you, then press Enter.",
+  ],
   origin: [
     "The server does not accept calls from this address",
     "Open the page by the address that the server names when it starts.",
