@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from tests.agent.transport.peers import Clip, run, tone
+from tests.agent.transport.peers import Clip, run, run_live, tone
 from turnkit.agent.transport.opus import OpusDecoder
 from turnkit.agent.transport.outgoing import FRAME, OutgoingTrack
 from turnkit.agent.transport.pacing import FRAME_S, Pacer
@@ -89,4 +89,4 @@ def test_frames_are_pulled_when_they_are_due() -> None:
             await track.recv()
         await asyncio.sleep(0)
 
-    run(play())
+    run_live(play)

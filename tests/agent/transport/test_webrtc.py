@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc import RTCPeerConnection
 
-from tests.agent.transport.peers import Clip, in_call, leftovers, loopback_only, run, tone
+from tests.agent.transport.peers import Clip, in_call, leftovers, loopback_only, run, run_live, tone
 from turnkit.agent.caller import Caller, Impairment, find_sounds
 from turnkit.agent.transport.settings import MessageLimits, WebRtcSettings
 from turnkit.agent.transport.webrtc import WebRtcTransport
@@ -87,7 +87,7 @@ def test_a_call_carries_audio_and_messages_both_ways() -> None:
         # 14 ms of codecs; the rest is a busy machine's.
         assert 0.06 < played.start - said.start < 0.2
 
-    run(call())
+    run_live(call)
 
 
 def test_the_clock_stays_true_on_a_bad_network() -> None:
@@ -125,7 +125,7 @@ def test_the_clock_stays_true_on_a_bad_network() -> None:
         assert losses
         assert losses[0] > 0
 
-    run(call())
+    run_live(call)
 
 
 def test_an_outage_is_filled_as_it_lasts_and_leaves_no_lag() -> None:
@@ -145,7 +145,7 @@ def test_an_outage_is_filled_as_it_lasts_and_leaves_no_lag() -> None:
         assert np.median([lag for at, lag in measured if at > 1.9]) < 0.03
         assert transport.jitter_counts.rebased == 0
 
-    run(call())
+    run_live(call)
 
 
 def test_a_stalled_event_loop_loses_no_audio() -> None:
@@ -183,7 +183,7 @@ def test_a_stalled_event_loop_loses_no_audio() -> None:
         assert transport.jitter_counts.late == 0
         assert transport.jitter_counts.quiet_samples == skipped * 960
 
-    run(agent())
+    run_live(agent, starved_s=0.55)
 
 
 def test_audio_that_nobody_reads_ends_the_call() -> None:
@@ -241,7 +241,7 @@ def test_what_was_flushed_is_never_sent() -> None:
         # What was on its way: a frame, the codec's memory, and the listener's own delay.
         assert played.end - flushed < 0.04 + 0.04 + 0.05
 
-    run(call())
+    run_live(call)
 
 
 def test_a_caller_that_vanishes_ends_the_call_within_the_grace_time() -> None:
@@ -258,7 +258,7 @@ def test_a_caller_that_vanishes_ends_the_call_within_the_grace_time() -> None:
             assert "nothing came" in transport.reason
             assert await transport.receive_message() is None
 
-    run(call())
+    run_live(call)
 
 
 def test_a_caller_that_hangs_up_ends_the_call_at_once() -> None:
@@ -272,7 +272,7 @@ def test_a_caller_that_hangs_up_ends_the_call_at_once() -> None:
             await asyncio.wait_for(listening, 0.5)
             assert "hung up" in transport.reason
 
-    run(call())
+    run_live(call)
 
 
 def test_twenty_calls_leave_nothing_behind() -> None:
@@ -405,4 +405,4 @@ def test_messages_are_limited() -> None:
             assert [each and each["number"] for each in got] == [0, 1, 2, 3]
             assert transport.refused_messages == 5 + 16
 
-    run(call())
+    run_live(call)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.agent.transport.peers import Clip, leftovers, run, tone
+from tests.agent.transport.peers import Clip, leftovers, run_live, tone
 from turnkit.agent.transport.settings import MessageLimits, WebSocketSettings
 from turnkit.agent.transport.websocket import FRAME, WebSocketTransport
 
@@ -82,7 +82,7 @@ def test_samples_and_messages_go_both_ways() -> None:
         assert socket.closed == (1000, "bye")
         assert await transport.receive() is None
 
-    run(call())
+    run_live(call)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_frames_that_are_no_audio_end_the_call_in_words(data: bytes, code: int, 
         assert told["fatal"] is True
         assert words in told["text"]
 
-    run(call())
+    run_live(call)
 
 
 def test_a_client_that_does_not_read_costs_no_memory() -> None:
@@ -134,7 +134,7 @@ def test_a_client_that_does_not_read_costs_no_memory() -> None:
         await transport.aclose("gone")
         assert asyncio.get_running_loop().time() - began < 1.5
 
-    run(call())
+    run_live(call)
 
 
 def test_a_client_that_sends_too_fast_is_slowed_down() -> None:
@@ -149,7 +149,7 @@ def test_a_client_that_sends_too_fast_is_slowed_down() -> None:
         assert 8_000 <= len(samples) <= 16_000
         await transport.aclose()
 
-    run(call())
+    run_live(call)
 
 
 def test_the_end_is_noticed_however_it_comes() -> None:
@@ -174,4 +174,4 @@ def test_the_end_is_noticed_however_it_comes() -> None:
         await transport.aclose()
         assert await leftovers() == before
 
-    run(call())
+    run_live(call)
