@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from turnkit.stages.llm.protocol import ChatMessage, Conversation
 
 T = TypeVar("T")
-PATIENCE_S = 60.0
+PATIENCE_S = 600.0
+"""A shared machine may stall for long; only a hang is a failure."""
 SYSTEM = ChatMessage("system", "Reply with one short sentence.")
 
 

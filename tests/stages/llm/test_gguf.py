@@ -82,7 +82,7 @@ def in_a_process(home: Path, endpoint: str, model: str, file: str) -> list[str]:
         environment.pop(name, None)
     command = [sys.executable, "-c", SCRIPT, model, file]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, timeout=60, check=False
+        command, capture_output=True, text=True, env=environment, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
