@@ -251,7 +251,10 @@ async def nothing(service: Service) -> None:
 def test_failures_in_words(script: Script, heard: str, message: str) -> None:
     async def main() -> tuple[str, str]:
         async with serving(script) as served:
-            limits = {never: "first_token_timeout_s", stop_in_the_middle: "token_timeout_s"}
+            limits: dict[Script, str] = {
+                never: "first_token_timeout_s",
+                stop_in_the_middle: "token_timeout_s",
+            }
             engine = remote(served.url, **({limits[script]: 0.3} if script in limits else {}))
             conversation = engine.open()
             pieces: list[str] = []
