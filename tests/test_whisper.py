@@ -45,6 +45,20 @@ def test_as_transformers(oracle: Any, name: str) -> None:
     np.testing.assert_allclose(ours, reference(oracle, window), atol=1e-3)
 
 
+@pytest.mark.parametrize("n_mels", [80, 128])
+def test_as_whisper_itself_hears_it(n_mels: int) -> None:
+    import transformers
+
+    make: Any = transformers.WhisperFeatureExtractor
+    window = last_window(SIGNALS["speech"], 8.0)
+    theirs = make(chunk_length=8, feature_size=n_mels)(
+        window, sampling_rate=SAMPLE_RATE, return_tensors="np"
+    ).input_features[0]
+    ours = whisper_log_mel(window, n_mels=n_mels, standardize=False)
+    assert ours.shape == (n_mels, 8 * SAMPLE_RATE // HOP)
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
 def test_silence_is_finite() -> None:
     assert np.isfinite(whisper_log_mel(np.zeros(8 * SAMPLE_RATE, np.float32))).all()
 

