@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import HTTPConnection
 
 from turnkit.agent.server.access import (
     check_exposure,
@@ -16,6 +17,7 @@ from turnkit.agent.server.access import (
     token_of,
 )
 from turnkit.agent.server.ice import check_ice, ice_servers, turn_credentials
+from turnkit.agent.server.routes import client_of
 from turnkit.agent.server_settings import IceServer, ServerSettings, TlsSettings
 from turnkit.errors import ConfigError
 from turnkit.settings_file import build
@@ -206,3 +208,19 @@ def test_settings_that_do_not_fit_are_named(content: dict[str, Any], key: str) -
     with pytest.raises(ConfigError) as caught:
         build(ServerSettings, content, "server")
     assert key in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "client"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        # Whoever has one address of a /64 has them all.
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_clients_are_counted_by_what_they_can_change(host: str, client: str) -> None:
+    scope = {"type": "http", "client": (host, 1), "headers": []}
+    assert client_of(HTTPConnection(scope)) == client
+    assert client_of(HTTPConnection(scope | {"client": None})) == ""
