@@ -55,6 +55,8 @@ def step(state: State, event: Event) -> tuple[State, list[Command]]:
     _dispatch(transition, event)
     if transition.state.overlap is not None and transition.state.reply is None:
         interruption.take_floor(transition)  # nothing is left to interrupt
+    if len(transition.state.history) > len(state.history) and transition.state.reply is None:
+        turns.read_ahead(transition)
     if transition.state.phase is not state.phase:
         transition.tell("phase", phase=transition.state.phase.value)
     return transition.state, transition.commands
@@ -64,6 +66,7 @@ def _dispatch(transition: Transition, event: Event) -> None:
     match event:
         case Begun():
             transition.tell("phase", phase=transition.state.phase.value)
+            turns.read_ahead(transition)
             greeting = transition.state.rules.conversation.greeting
             if greeting:
                 replies.say(transition, greeting)

@@ -115,9 +115,14 @@ def recognised(transition: Transition, transcript: Transcript) -> None:
         else:
             speculate(transition)
         return
-    ahead = phase is Phase.USER_SPEAKING and transition.state.rules.mode != "batch"
-    if ahead and turn.committed != before:
-        transition.do(Prefill(conversation(transition.state, turn.committed)))
+    if phase is Phase.USER_SPEAKING and turn.committed != before:
+        read_ahead(transition, turn.committed)
+
+
+def read_ahead(transition: Transition, text: str = "") -> None:
+    """Have the language model read the conversation up to `text` while nobody waits for it."""
+    if transition.state.rules.mode != "batch":
+        transition.do(Prefill(conversation(transition.state, text)))
 
 
 def speculate(transition: Transition) -> None:

@@ -26,12 +26,13 @@ def interrupts(text: str, backchannels: Collection[str]) -> bool:
     return any(word not in backchannels for word in plain_words(text))
 
 
-def conversation(state: State, text: str) -> tuple[ChatMessage, ...]:
-    """System message, the last exchanges, and the caller's `text`."""
+def conversation(state: State, text: str = "") -> tuple[ChatMessage, ...]:
+    """System message, the last exchanges, and the caller's `text` if there is any."""
     rules = state.rules.conversation
     system = ChatMessage("system", rules.system)
     kept = state.history[dropped(len(state.history), 2 * rules.turns) :]
-    return (system, *kept, ChatMessage("user", text))
+    said = (ChatMessage("user", text),) if text else ()
+    return (system, *kept, *said)
 
 
 def dropped(messages: int, most: int) -> int:
