@@ -1,0 +1,1 @@
+"""What the agent's stages and calls take, measured."""
