@@ -21,7 +21,7 @@ RATE = 16_000
 CHUNK = 320
 
 
-def run(work: Coroutine[Any, Any, T], timeout_s: float = 120.0) -> T:
+def run(work: Coroutine[Any, Any, T], timeout_s: float = 600.0) -> T:
     async def bounded() -> T:
         async with asyncio.timeout(timeout_s):
             return await work

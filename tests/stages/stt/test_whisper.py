@@ -238,7 +238,7 @@ def test_a_long_utterance_is_cut_and_keeps_its_words(engine: WhisperStt) -> None
             stream._snapshot = measured  # type: ignore[method-assign]
             return await listen(stream, speech)
 
-    call = run(scene(), 300.0)
+    call = run(scene())
     assert len(speech) > 15 * RATE > 14 * RATE > longest
     assert jiwer.wer(plain(text), plain(call[-1].text)) <= 0.1
     for before, after in pairwise(call):
