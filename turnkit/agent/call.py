@@ -134,7 +134,7 @@ class Call:
     def _open_recogniser(self) -> None:
         """Open the recogniser's stream, whose counts begin now."""
         self._utterance, self._heard_from = self._state.utterance, self._now
-        self._stt = self._stack.stt.open()
+        self._stt = self._stack.stt.open(partials=self._stack.rules.mode != "batch")
         self._spawn(self._words(), "words")
 
     async def _close(self) -> None:

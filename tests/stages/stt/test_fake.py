@@ -22,9 +22,9 @@ def fake(**settings: Any) -> FakeStt:
     return engine
 
 
-async def call(engine: FakeStt, *parts: Any) -> list[Transcript]:
+async def call(engine: FakeStt, *parts: Any, partials: bool = True) -> list[Transcript]:
     """Transcripts of what is pushed in these parts, with a flush at the end."""
-    stream = engine.open()
+    stream = engine.open(partials=partials)
     found: list[Transcript] = []
 
     async def read() -> None:
@@ -49,6 +49,12 @@ def test_words_come_with_speech_and_not_with_silence() -> None:
     assert all(len(t.tail) <= 1 for t in found)
     assert found[0].text == "one"
     assert run(call(fake(), silence(3.0)))[-1].text == ""
+
+
+def test_without_partials_only_flushes_are_answered() -> None:
+    (only,) = run(call(fake(words_per_s=4.0), voiced(1.0), silence(1.0), partials=False))
+    assert only.flushed
+    assert only.text == "one two three four"
 
 
 def test_a_little_speech_gives_a_word_or_the_whole() -> None:

@@ -98,9 +98,9 @@ class FakeStt:
     async def warm(self) -> None:
         """Nothing to load."""
 
-    def open(self) -> FakeStream:
-        """Begin a caller's stream; needs a running event loop."""
-        stream = FakeStream(self)
+    def open(self, *, partials: bool = True) -> FakeStream:
+        """Begin a caller's stream; see `SpeechToText.open`."""
+        stream = FakeStream(self, partials)
         self._streams.add(stream)
         return stream
 
@@ -123,8 +123,9 @@ class FakeStt:
 class FakeStream:
     """One caller's speech; an `SttStream`. Opened by `FakeStt.open`."""
 
-    def __init__(self, engine: FakeStt) -> None:
+    def __init__(self, engine: FakeStt, partials: bool) -> None:
         self._engine = engine
+        self._partials = partials
         self._mailbox = Mailbox()
         self._hearing = Hearing(SAMPLE_RATE, HISTORY_S)
         self._utterance = 0
@@ -144,7 +145,7 @@ class FakeStream:
             return
         self._hearing.push(samples)
         count = self._count(0.0)
-        if count > self._told:
+        if self._partials and count > self._told:
             self._told = count
             self._send(self._engine.partial_delay, count, flushed=False)
 

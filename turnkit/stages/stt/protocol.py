@@ -114,8 +114,15 @@ class SpeechToText(Protocol):
         """
         ...
 
-    def open(self) -> SttStream:
-        """Begin a caller's stream; needs a running event loop."""
+    def open(self, *, partials: bool = True) -> SttStream:
+        """Begin a caller's stream; needs a running event loop.
+
+        Parameters
+        ----------
+        partials : bool
+            False asks for nothing but answers to `SttStream.flush`, computed then: a
+            recogniser that does not stream. One that cannot help it streams all the same.
+        """
         ...
 
     async def aclose(self) -> None:

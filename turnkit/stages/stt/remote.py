@@ -131,9 +131,9 @@ class OpenAiStt:
         noise = 1e-3 * np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2)
         await self.transcribe(noise.astype(np.float32))
 
-    def open(self) -> OpenAiStream:
-        """Begin a caller's stream; needs a running event loop."""
-        stream = OpenAiStream(self)
+    def open(self, *, partials: bool = True) -> OpenAiStream:
+        """Begin a caller's stream; see `SpeechToText.open`."""
+        stream = OpenAiStream(self, self.settings.partial_every_s if partials else None)
         self._streams.add(stream)
         return stream
 
@@ -202,8 +202,9 @@ class OpenAiStt:
 class OpenAiStream:
     """One caller's speech; an `SttStream`. Opened by `OpenAiStt.open`."""
 
-    def __init__(self, engine: OpenAiStt) -> None:
+    def __init__(self, engine: OpenAiStt, partial_every_s: float | None) -> None:
         self._engine = engine
+        self._partial_every_s = partial_every_s
         self._mailbox = Mailbox()
         self._hearing = Hearing(SAMPLE_RATE, LONGEST_S)
         self._utterance = 0
@@ -266,7 +267,7 @@ class OpenAiStream:
         return [task]
 
     def _partial_due(self) -> bool:
-        every = self._engine.settings.partial_every_s
+        every = self._partial_every_s
         busy = self._flushes or (self._partial is not None and not self._partial.done())
         if every is None or busy or self._knows_all():
             return False

@@ -100,8 +100,8 @@ class SphinxStt:
             await stream.aclose()
             await stream.stopped()
 
-    def open(self) -> SphinxStream:
-        """Begin a caller's stream; needs a running event loop."""
+    def open(self, *, partials: bool = True) -> SphinxStream:  # noqa: ARG002 - it streams
+        """Begin a caller's stream; see `SpeechToText.open`."""
         stream = SphinxStream(self)
         self._streams.add(stream)
         return stream

@@ -77,9 +77,9 @@ class WhisperStt:
         """Load the model and decode once; see `SpeechToText.warm`."""
         await asyncio.wrap_future(self._start().submit(self._try_out))
 
-    def open(self) -> WhisperStream:
-        """Begin a caller's stream; needs a running event loop."""
-        return WhisperStream(self, self._start())
+    def open(self, *, partials: bool = True) -> WhisperStream:
+        """Begin a caller's stream; see `SpeechToText.open`."""
+        return WhisperStream(self, self._start(), partials)
 
     def model(self) -> WhisperModel:
         """Load the model if that has not been done, which takes a while."""
@@ -141,8 +141,9 @@ class _Snapshot:
 class WhisperStream:
     """One caller's speech; an `SttStream`. Opened by `WhisperStt.open`."""
 
-    def __init__(self, engine: WhisperStt, workers: Workers) -> None:
+    def __init__(self, engine: WhisperStt, workers: Workers, partials: bool) -> None:
         self._engine = engine
+        self._partials = partials
         self._settings = engine.settings
         self._loop = asyncio.get_running_loop()
         self._mailbox = Mailbox()
@@ -228,7 +229,9 @@ class WhisperStream:
 
     def partial_due(self) -> bool:
         """See `Client.partial_due`."""
-        if self._closed or self._flushes or self._running or self._knows_all():
+        if self._closed or not self._partials:
+            return False
+        if self._flushes or self._running or self._knows_all():
             return False
         hearing = self._hearing
         begin = hearing.speech_start(self._cut) or 0
