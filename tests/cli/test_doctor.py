@@ -88,6 +88,7 @@ def test_assets_resolve_to_files_or_say_how_to_get_them(
     monkeypatch.setenv("TURNKIT_CACHE", str(tmp_path))
     assets = report(capsys)["assets"]
     assert "turnkit peers get smart-turn" in str(assets["Smart Turn v3.2 (peer)"]["problem"])
+    assert "turnkit peers get smollm2" in str(assets["SmolLM2 (agent)"]["problem"])
     assert str(assets["Silero VAD"]["found"]).endswith(".onnx")
     for item in assets.values():
         assert bool(item["found"]) != bool(item["problem"])

@@ -140,7 +140,8 @@ def _package(requirement: Any, extra: str | None) -> Item:
 
 
 def _assets() -> Iterator[Item]:
-    from turnkit.peers import smart_turn_path
+    from turnkit.peers import SMOLLM2, path_of, smart_turn_path
+    from turnkit.stages.stt.whisper_files import find_model
     from turnkit.stages.tts.lexicon import lexicon_path
     from turnkit.stages.tts.voice import default_voice
     from turnkit.vad import silero_path
@@ -151,6 +152,8 @@ def _assets() -> Iterator[Item]:
     yield _asset("voice (embedded corpus)", default_voice)
     yield _asset("dictionary (embedded corpus)", lexicon_path)
     yield _asset("Smart Turn v3.2 (peer)", smart_turn_path)
+    yield _asset("Whisper tiny.en (agent)", lambda: find_model("default"))
+    yield _asset("SmolLM2 (agent)", lambda: path_of(SMOLLM2))
 
 
 def _bundle(name: str) -> Path:
