@@ -112,3 +112,10 @@ def test_a_lead_moves_everything_and_holds_no_speech() -> None:
         assert np.array_equal(getattr(moved, name)[25:], getattr(plain, name), equal_nan=True)
     assert np.array_equal(moved.hidden[25:], plain.hidden)
     assert (moved.hidden[:25] < 0).all()
+
+
+def test_what_precedes_the_onset_is_no_speech() -> None:
+    targets = frame_targets(200, 1.0, SPANS, {}, onset_s=0.6)
+    assert (targets.speech[: frame_at(0.5)] == 0.0).all()
+    assert np.isnan(targets.speech[frame_at(0.54) : frame_at(0.6)]).all()
+    assert (targets.speech[frame_at(0.64) : frame_at(1.0)] == 1.0).all()

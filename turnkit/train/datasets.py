@@ -88,6 +88,7 @@ class FrameDataset(Dataset[Item]):
             corpus.teacher[row] if corpus.teacher else {},
             corpus.labels,
             self._leads[index],
+            float(corpus.frames.get(row, "onset")[0]),
         )
         item = {
             "frames": corpus.frames.get(row, "frames")[begin:end],

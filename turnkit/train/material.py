@@ -25,7 +25,7 @@ from turnkit.evaluate.tracing import trace_turn
 from turnkit.features import FRAME_S, FeatureConfig, FeatureState, extract
 from turnkit.model.encoder import SpeechEncoder, pool, read_encoder
 from turnkit.train.shards import Array
-from turnkit.vad import Gate, Probabilities, SileroVad
+from turnkit.vad import Gate, Probabilities, SileroVad, speech_runs
 from turnkit.whisper import SAMPLE_RATE
 
 VERSION = 1
@@ -200,15 +200,23 @@ class FrameJob:
     seed: int
 
     kind = "frames"
-    names = ("frames", "lengths", "speeds", "leads", "spans")
+    names = ("frames", "lengths", "speeds", "leads", "spans", "onset")
 
     def contents(self) -> dict[str, Any]:
         """Plain values that decide what comes out."""
         changed = {"audio": self.audio.as_dict(), "seed": self.seed} if self.copies > 1 else {}
-        return {"features": self.features.as_dict(), "copies": self.copies, "leads": 1, **changed}
+        return {"features": self.features.as_dict(), "copies": self.copies, "layout": 2, **changed}
 
     def compute(self, turn: Turn) -> Mapping[str, Array]:
-        """``frames`` (t, width), ``lengths``, ``speeds``, ``leads`` (copies,), ``spans`` (n, 2)."""
+        """Arrays of one row.
+
+        Returns
+        -------
+        dict
+            ``frames`` (t, width); ``lengths``, ``speeds`` and ``leads`` (copies,);
+            ``spans`` (n, 2); ``onset`` (1,), the second at which a VAD hears the first
+            speech: spans tell of the silences of a turn, not of what precedes it.
+        """
         frames, speeds, leads = [], [], []
         for copy in range(self.copies):
             changed = augment(turn.samples, turn.sample_rate, self.audio, self.seed, turn.id, copy)
@@ -222,7 +230,16 @@ class FrameJob:
             "speeds": np.array(speeds, dtype=np.float64),
             "leads": np.array(leads, dtype=np.float64),
             "spans": np.array([(span.start, span.end) for span in turn.spans], dtype=np.float64),
+            "onset": np.array([first_speech_s(turn)], dtype=np.float64),
         }
+
+
+def first_speech_s(turn: Turn) -> float:
+    """Second at which Silero VAD hears the first speech of a turn; 0 if it hears none."""
+    vad = SileroVad()
+    probabilities = vad.push(resample(turn.samples, turn.sample_rate, vad.sample_rate))
+    runs = speech_runs(probabilities, Gate(), vad.hop / vad.sample_rate)
+    return runs[0][0] if runs else 0.0
 
 
 @dataclass(frozen=True, slots=True)

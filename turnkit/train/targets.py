@@ -27,6 +27,9 @@ FULL_WEIGHT_S = 0.7
 OUTLOOK_S = 0.4
 """Seconds before a silence from which on its outcome is an auxiliary target."""
 
+ONSET_SLACK_S = 0.1
+"""Seconds before an onset in which a frame may be either."""
+
 _ROUNDING_S = 1e-6
 """Times are compared with this slack: sums of frames are not exact in binary."""
 
@@ -84,6 +87,7 @@ def frame_targets(
     teacher: Mapping[int, TeacherScores],
     labels: bool = True,
     lead_s: float = 0.0,
+    onset_s: float = 0.0,
 ) -> FrameTargets:
     """Targets of every frame of a row.
 
@@ -100,12 +104,16 @@ def frame_targets(
         False where nobody knows which spans end a turn.
     lead_s : float
         Seconds of the copy before the row begins, in which nobody speaks.
+    onset_s : float
+        Second of the row at which speech begins, give or take `ONSET_SLACK_S` before it.
     """
     time = (np.arange(1, frames + 1, dtype=np.float64) * FRAME_S - lead_s) * speed
     nothing = np.full(frames, np.nan, dtype=np.float32)
     label, outlook, taught = nothing.copy(), nothing.copy(), nothing.copy()
     weight, speech = np.zeros(frames, dtype=np.float32), np.ones(frames, dtype=np.float32)
-    speech[time <= FRAME_S * speed / 2] = 0.0
+    # A VAD's onset is not exact: just before it nothing is known.
+    speech[time <= onset_s] = np.nan
+    speech[time <= max(FRAME_S * speed / 2, onset_s - ONSET_SLACK_S)] = 0.0
     for number, span in enumerate(spans):
         is_end = number == len(spans) - 1
         tau = time - span.start

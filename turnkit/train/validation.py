@@ -193,15 +193,15 @@ class Validated:
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Lower is better: FC@300, then FC@600; a point out of reach is worse than any."""
-        keys: list[float] = []
-        for name in ("FC@300", "FC@600"):
-            choice = self.points[name]
-            keys += [
-                float(not choice.reached),
-                choice.rate if choice.reached else choice.mean_latency_s,
-            ]
-        return tuple(keys)
+        """Lower is better: points out of reach, then the sum of FC@300 and FC@600.
+
+        Where one is out of reach, its mean latency counts instead.
+        """
+        choices = [self.points[name] for name in ("FC@300", "FC@600")]
+        missed = sum(not choice.reached for choice in choices)
+        return float(missed), sum(
+            choice.rate if choice.reached else choice.mean_latency_s for choice in choices
+        )
 
     def __str__(self) -> str:
         shown = []
