@@ -134,7 +134,7 @@ async def calling(stack: Stack, name: str) -> AsyncIterator[tuple[Caller, list[C
 
 
 async def converse(
-    stack: Stack, rows: Sequence[Turn], told: Callable[[int], None] = lambda _: None
+    stack: Stack, rows: Sequence[Turn], told: Callable[[int], object] = lambda _: None
 ) -> tuple[list[MeasuredTurn], dict[str, int]]:
     """Say rows to the agent one after the other, waiting for its replies as a person would.
 

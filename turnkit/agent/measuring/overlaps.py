@@ -74,7 +74,7 @@ class Trial:
 async def speak_over(
     stack: Stack,
     sounds: Sequence[tuple[str, Samples, int]],
-    told: Callable[[int], None] = lambda _: None,
+    told: Callable[[int], object] = lambda _: None,
 ) -> list[Trial]:
     """Say each sound over the agent in a call of its own.
 
