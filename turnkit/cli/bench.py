@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 DEFAULT = "detectors"
 """What is measured where the first word does not say."""
 
-KINDS = (DEFAULT, "stages")
+KINDS = (DEFAULT, "stages", "calls")
 """What can be measured; each is a module ``turnkit.cli.bench_KIND``."""
 
 
