@@ -153,10 +153,14 @@ def floor(seconds: float, seed: int = 0) -> Samples:
     return np.asarray(3e-4 * noise, dtype=np.float32)
 
 
-def write_microphone(path: Path, turn: Turn, before_s: float, after_s: float) -> Path:
-    """WAV of one turn between two silences, as a browser's fake microphone takes it."""
-    parts = (floor(before_s), spoken(turn), floor(after_s, 1))
-    soundfile.write(path, np.concatenate(parts), RATE, subtype="PCM_16")
+def write_microphone(
+    path: Path, turns: Sequence[Turn], before_s: float, after_s: float, between_s: float = 0.0
+) -> Path:
+    """WAV of turns between silences, as a browser's fake microphone takes it."""
+    parts = [floor(before_s)]
+    for number, turn in enumerate(turns):
+        parts += [spoken(turn), floor(between_s, number)]
+    soundfile.write(path, np.concatenate([*parts, floor(after_s)]), RATE, subtype="PCM_16")
     return path
 
 

@@ -2,120 +2,78 @@
 
     python -m tests.agent.screenshot docs/agent.png
 
-Turns of the embedded test corpus are the caller; each waits until the agent has spoken.
-Needs Chromium, the extra `agent`, and the models that `turnkit serve` fetches.
+Turns of the embedded test corpus are the caller, from a file that Chromium takes for its
+microphone. Needs Chromium, the extra `agent`, and the models that `turnkit serve` fetches.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import io
+import tempfile
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from tests.agent import live
-from tests.agent.browser import FAKE_MEDIA_FLAGS, Browser, Page
+from tests.agent.browser import Browser, Page, microphone_flags
 from turnkit.corpus.reader import load_corpus
 from turnkit.corpus.schema import Turn
 
-ROWS = (
-    "synthetic-test-007-0055",
-    "synthetic-test-003-0035",
-    "synthetic-test-007-0007",
-)
-"""What the caller says: each has a hold that a fixed silence would take for the end."""
+ROWS = ("synthetic-test-006-0054", "synthetic-test-000-0024", "synthetic-test-007-0007")
+"""What the caller says; the last one has a hold that a fixed silence takes for the end."""
+
+BEFORE_S, BETWEEN_S = 3.0, 8.0
+"""Silence before the first turn, and after each one: the agent speaks in it."""
 
 WIDTH, HEIGHT = 1440, 1200
 
-# A microphone that says what it is told to, when it is told to, over a quiet room.
-_MICROPHONE = """
-(() => {
-  let context, out;
-  const open = () => {
-    context = new AudioContext();
-    out = context.createMediaStreamDestination();
-    const room = context.createBuffer(1, 2 * context.sampleRate, context.sampleRate);
-    room.getChannelData(0).forEach((_, i, all) => { all[i] = 6e-4 * (Math.random() - 0.5); });
-    const source = new AudioBufferSourceNode(context, { buffer: room, loop: true });
-    source.connect(out);
-    source.start();
-    return out.stream;
-  };
-  navigator.mediaDevices.getUserMedia = async () => open();
-  window.say = async (encoded) => {
-    const bytes = Uint8Array.from(atob(encoded), (one) => one.charCodeAt(0));
-    const buffer = await context.decodeAudioData(bytes.buffer);
-    const source = new AudioBufferSourceNode(context, { buffer });
-    source.connect(out);
-    source.start();
-    return buffer.duration;
-  };
-})()
-"""
-
-_ANSWERED = (
-    "(({phase, turns}) => phase === 'listening' && turns.length >= %d"
-    " && turns.every(({record}) => record)"
-    " && turns.at(-1).replies.some(({state}) => state === 'done'))(main.current())"
-)
+_STATE = "main.current()"
 
 
-def say(page: Page, turn: Turn) -> None:
-    """Speak a turn into the page's microphone."""
-    encoded = io.BytesIO()
-    speech = live.spoken(turn)
-    level = 0.9 * speech / np.max(np.abs(speech))
-    soundfile.write(encoded, level, live.RATE, format="WAV", subtype="PCM_16")
-    page.evaluate(f"say('{base64.b64encode(encoded.getvalue()).decode()}')")
-
-
-def take_picture(
-    service: live.Service, page: Page, path: Path, theme: str, rows: list[Turn]
-) -> None:
-    """Hold the call and keep the page as it is once the last turn was answered."""
+def take_picture(service: live.Service, page: Page, path: Path, theme: str, until: float) -> None:
+    """Call, let the caller have its say, and keep the page once the last turn is through."""
     page.resize(WIDTH, HEIGHT)
     page.goto(f"{service.url}/?theme={theme}&processing=off")
-    page.evaluate(_MICROPHONE)
-    page.evaluate("import('/static/main.js').then((main) => { window.main = main; })")
     page.wait_for("document.documentElement.dataset.ready === 'true'")
+    page.evaluate("import('/static/main.js').then((main) => { window.main = main; })")
     page.press("Enter")
-    page.wait_for("main.current().at > 1.2", timeout_s=60)
-    for number, row in enumerate(rows, 1):
-        say(page, row)
-        page.wait_for(_ANSWERED % number, timeout_s=120)
-        page.drain(0.5)  # callers take a breath
+    page.wait_for(
+        f"(({{phase, at, talks, turns}}) => at > {until} && phase === 'listening'"
+        " && talks.at(-1)?.end !== null && turns.every(({turn, record}) => turn === null || record)"
+        f")({_STATE})",
+        timeout_s=until + 60,
+    )
     page.evaluate("document.activeElement.blur()")
     page.evaluate("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 200)))")
     page.screenshot(path)
-    page.press("Escape")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    """Take the picture."""
+    parser = argparse.ArgumentParser(description="Take the README's picture of the agent's page.")
     parser.add_argument("path", type=Path, nargs="?", default=Path("docs/agent.png"))
     parser.add_argument("--bundle", default="default")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument("--shadow", action="append")
-    parser.add_argument("--row", action="append", help="rows of embedded:test, instead")
+    parser.add_argument("--shadow", action="append", metavar="D")
+    parser.add_argument("--row", action="append", metavar="ID", help="of embedded:test")
     args = parser.parse_args()
     if (reason := live.missing()) is not None:
         parser.exit(1, f"{reason}\n")
-    corpus = {turn.id: turn for turn in load_corpus("embedded:test")}
-    rows = [corpus[name] for name in args.row or ROWS]
+    turns = {turn.id: turn for turn in load_corpus("embedded:test")}
+    said: list[Turn] = [turns[name] for name in args.row or ROWS]
+    # Until the last turn is over, by the file; the call's clock starts a little later.
+    until = BEFORE_S + sum(turn.end.start + BETWEEN_S for turn in said) - BETWEEN_S + 1.0
     shadows = [part for name in args.shadow or live.shadows() for part in ("--shadow", name)]
-    with (
-        live.serve("--bundle", args.bundle, *shadows) as service,
-        Browser.launch(extra_flags=FAKE_MEDIA_FLAGS, width=WIDTH, height=HEIGHT) as browser,
-        browser.page() as page,
-    ):
-        take_picture(service, page, args.path, args.theme, rows)
-        for turn in page.evaluate("main.current().turns"):
-            print(turn["record"]["text"], "->", turn["record"]["reply_text"])
+    with tempfile.TemporaryDirectory(prefix="turnkit-") as folder:
+        wav = live.write_microphone(Path(folder) / "caller.wav", said, BEFORE_S, 60, BETWEEN_S)
+        flags = microphone_flags(wav)
+        with (
+            live.serve("--bundle", args.bundle, *shadows) as service,
+            Browser.launch(extra_flags=flags, width=WIDTH, height=HEIGHT) as browser,
+            browser.page() as page,
+        ):
+            take_picture(service, page, args.path, args.theme, until)
+            for turn in page.evaluate(f"{_STATE}.turns"):
+                record = turn["record"]
+                print(record["text"], "->", record["reply_text"], round(record["v2v_ms"] or 0))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def service() -> Iterator[live.Service]:
 @pytest.fixture(scope="module")
 def browser(row: Turn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     wav = tmp_path_factory.mktemp("microphone") / "caller.wav"
-    live.write_microphone(wav, row, BEFORE_S, 60.0)
+    live.write_microphone(wav, [row], BEFORE_S, 60.0)
     with Browser.launch(extra_flags=microphone_flags(wav)) as started:
         yield started
 
