@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -142,11 +143,12 @@ class Call:
         reply = self._playout.reply
         if reply is not None:
             self._playout.close(reply)
-        for name in ("_stt", "_speaker"):
-            part = getattr(self, name, None)
-            if part is not None:
-                await part.aclose()
-        await self._transport.aclose(self._reason)
+        async with AsyncExitStack() as parts:
+            parts.push_async_callback(self._transport.aclose, self._reason)
+            for name in ("_speaker", "_stt"):
+                part = getattr(self, name, None)
+                if part is not None:
+                    parts.push_async_callback(part.aclose)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self._group.create_task(work, name=f"{self._state.call_id} {name}")
@@ -157,8 +159,9 @@ class Call:
     def _fail(self, words: str) -> None:
         """Tell the caller that the call ends in trouble."""
         self._reason = self._reason or words
-        self._display.tell("error", self._now, stage="server", text=words, fatal=True)
-        self._display.tell("bye", self._now, reason=words)
+        with suppress(Exception):  # it may be the very transport that broke
+            self._display.tell("error", self._now, stage="server", text=words, fatal=True)
+            self._display.tell("bye", self._now, reason=words)
 
     def _end(self, reason: str) -> None:
         self._reason = self._reason or reason
@@ -211,7 +214,10 @@ class Call:
         samples = self._playout.pull(n)
         self._display.meter.said(self._now, samples)
         if reply is not None and self._playout.played_s > before:
-            self._post(Played(self._now, reply, self._playout.played_s))
+            try:
+                self._post(Played(self._now, reply, self._playout.played_s))
+            except Exception as error:  # the caller of this is no task of the call
+                self._spawn(_raise(error), "playout")
         return samples
 
     # What goes out.
@@ -265,3 +271,7 @@ class Call:
             self._display.timeline(self._main.take_trace(), self._now)
             load = sum(listener.load for listener in (self._main, *self._shadows))
             self._observer.note("detector load", factor=load)
+
+
+async def _raise(error: Exception) -> None:
+    raise error
