@@ -138,7 +138,8 @@ class Speaker:
                     SpokenWord(word.text, min(began + word.end, made)) for word in piece.words
                 )
                 self._post(Voiced(self._now(), reply, seconds, words, cached=piece.cached))
-        words = () if timed else spread(text, began, made)
+        # Of a clause that made no sound not a word was spoken.
+        words = () if timed or made == began else spread(text, began, made)
         self._post(Voiced(self._now(), reply, 0.0, words, clause_done=True))
         return made
 

@@ -208,7 +208,7 @@ def discard(transition: Transition) -> None:
 
 
 def failed(transition: Transition) -> None:
-    """Recover from a failed reply: say what was played, apologise if that is nothing."""
+    """Recover from a failed reply: keep what was played, apologise if that is no word."""
     reply = transition.reply
     if not reply.adopted:
         discard(transition)
@@ -217,7 +217,7 @@ def failed(transition: Transition) -> None:
     record(transition, "failed")
     remember(transition)
     drop(transition)
-    if reply.fixed or reply.sent_at is not None or transition.state.overlap is not None:
+    if reply.fixed or reply.spoken or transition.state.overlap is not None:
         transition.set(phase=Phase.LISTENING)
     else:
         apologise(transition)

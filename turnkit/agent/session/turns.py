@@ -108,7 +108,6 @@ def recognised(transition: Transition, transcript: Transcript) -> None:
         "words", turn=turn.number, committed=turn.committed, tail=turn.tail, final=final
     )
     if final:
-        transition.set(failures=0)
         transition.set_turn(final_at=transition.state.at)
         if phase is Phase.COMMITTED:
             answer(transition)
