@@ -40,7 +40,7 @@ class MemoryTransport:
     """A caller in this process; a `CallTransport`.
 
     Samples come in at the pace of the event loop's clock, and for each 20 ms of it 20 ms
-    are pulled, half a frame later.
+    are pulled, half a frame after the clock moved.
 
     Parameters
     ----------
@@ -64,7 +64,9 @@ class MemoryTransport:
         self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._gone = False
         self._playing: asyncio.Task[None] | None = None
-        self._began = asyncio.get_running_loop().time()
+        self.source: AudioSource | None = None
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
 
     # The caller's side.
 
@@ -85,7 +87,7 @@ class MemoryTransport:
 
     @property
     def heard(self) -> Samples:
-        """What was played so far; its frames end half a frame after those that came in."""
+        """What was played so far, on the call's clock."""
         return np.concatenate([np.zeros(0, np.float32), *self.frames])
 
     # The agent's side.
@@ -106,15 +108,16 @@ class MemoryTransport:
         return out.astype(np.float32)
 
     def play(self, source: AudioSource) -> None:
+        self.source = source
         self._playing = asyncio.create_task(self._play(source))
 
     async def _play(self, source: AudioSource) -> None:
         while True:
-            await self._until((len(self.frames) + 1.5) * FRAME / HEARD_RATE)
+            await self._until((len(self.frames) + 0.5) * FRAME / HEARD_RATE)
             self.frames.append(source.pull(FRAME))
 
     async def _until(self, seconds: float) -> None:
-        await asyncio.sleep(self._began + seconds - asyncio.get_running_loop().time())
+        await asyncio.sleep(self._began + seconds - self._loop.time())
 
     def send(self, message: Message) -> None:
         if "send" in self.fails:

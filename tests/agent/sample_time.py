@@ -1,9 +1,10 @@
 """An event loop whose clock is that of the audio: waiting takes no time.
 
-Time stands still while anything computes, in the loop or in a pool of threads, and jumps
-to the next timer once nothing does. What is scripted in milliseconds then happens at
-exactly that place of the audio, however busy the machine is, and a call of ten seconds
-takes as long as its computing.
+Time stands still while anything computes and jumps to the next timer once nothing does.
+What is scripted in milliseconds then happens at exactly that place of the audio, however
+busy the machine is, and a call of ten seconds takes as long as its computing. What is
+meant for a pool of threads is computed at once, unless threads are asked for: handing
+over takes long on a busy machine.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class _Clock(selectors.DefaultSelector):
 class SampleTimeLoop(asyncio.SelectorEventLoop):
     """See the module's text. Time begins at 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, threads: bool = False) -> None:
         self._clock = _Clock()
+        self._threads = threads
         super().__init__(self._clock)
 
     def time(self) -> float:
@@ -52,8 +54,10 @@ class SampleTimeLoop(asyncio.SelectorEventLoop):
         return self._clock.now
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> Any:
-        """Run something in a thread; the clock waits for it."""
+        """Run something, in a thread if there are any; the clock waits for it."""
         clock = self._clock
+        if not self._threads:
+            return self._at_once(func, *args)
 
         def worked(_: asyncio.Future[T]) -> None:
             clock.working -= 1
@@ -63,8 +67,16 @@ class SampleTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(worked)
         return future
 
+    def _at_once(self, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
-def run(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
+
+def run(test: Callable[[], Coroutine[Any, Any, T]], *, threads: bool = False) -> T:
     """Run an asynchronous test in the time of its audio; no task may be left over."""
 
     async def watched() -> T:
@@ -74,5 +86,5 @@ def run(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
         assert not left, left
         return result
 
-    with asyncio.Runner(loop_factory=SampleTimeLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: SampleTimeLoop(threads=threads)) as runner:
         return runner.run(watched())
