@@ -53,7 +53,9 @@ class SampleTimeLoop(asyncio.SelectorEventLoop):
         """Seconds of audio time."""
         return self._clock.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., T], *args: Any
+    ) -> Any:
         """Run something, in a thread if there are any; the clock waits for it."""
         clock = self._clock
         if not self._threads:
