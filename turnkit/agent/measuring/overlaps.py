@@ -123,7 +123,7 @@ def falls_silent(heard: Samples, after: float, rate: int = 16_000) -> float | No
     count = len(heard) // frame
     levels = np.sqrt(np.mean(heard[: count * frame].reshape(count, frame) ** 2, axis=1))
     loud = np.flatnonzero(levels > 10 ** (-50 / 20))
-    ends = [*loud[1:], count + 50]
+    ends = [*loud[1:], count + 50][: len(loud)]
     for last, following in zip(loud, ends, strict=True):
         if following - last > 50 and (last + 1) * 0.01 >= after:
             silent = (int(last) + 1) * 0.01
