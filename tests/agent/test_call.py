@@ -14,7 +14,7 @@ from tests.agent.sample_time import run
 from tests.speech import talk
 from turnkit.agent.call import Call
 from turnkit.agent.caller.onset import OnsetSettings, find_sounds
-from turnkit.agent.session.settings import ConversationSettings, Mode
+from turnkit.agent.session.settings import ConversationSettings, LimitSettings, Mode
 from turnkit.audio import Samples
 from turnkit.detector.opening import open_detector
 from turnkit.detector.replay import replay
@@ -307,9 +307,29 @@ def test_what_is_no_interruption_does_not_end_a_reply(
     assert sounding_s(call.transport.heard) == pytest.approx(words * 0.8 / 3, abs=0.15)
 
 
-def test_limits_end_a_call_in_words() -> None:
-    from turnkit.agent.session.settings import LimitSettings
+@pytest.mark.parametrize("way", ["hangs up", "vanishes", "limit"])
+def test_who_leaves_while_the_agent_speaks_has_heard_that_much(way: str) -> None:
+    async def body() -> HeldCall:
+        limits = LimitSettings(duration_s=4.0 if way == "limit" else 900.0)
+        async with scripted(limits=limits) as stack, calling(stack) as call:
+            call.transport.say(TURN)
+            await call.until("spoken", text="You said: What")
+            if way == "hangs up":
+                call.transport.message(type="hangup")
+            elif way == "vanishes":
+                call.transport.vanish()
+            await call.over()
+        return call
 
+    call = run(body)
+    (turn,) = call.summary.turns
+    assert call.observed.turns == [turn], "the observer was not told"
+    assert turn.outcome == "interrupted"
+    assert turn.reply_text.startswith("You said: What")
+    assert len(turn.reply_text) < len("You said: What is the weather.")
+
+
+def test_limits_end_a_call_in_words() -> None:
     async def body(limits: LimitSettings) -> HeldCall:
         async with scripted(limits=limits) as stack, calling(stack) as call:
             await call.over()

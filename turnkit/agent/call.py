@@ -21,6 +21,7 @@ from turnkit.agent.session.events import (
     Begun,
     Detected,
     Event,
+    Left,
     Played,
     Recognised,
     StageFailed,
@@ -163,6 +164,10 @@ class Call:
             self._display.tell("error", self._now, stage="server", text=words, fatal=True)
             self._display.tell("bye", self._now, reason=words)
 
+    def _leave(self, reason: str) -> None:
+        self._post(Left(self._now))
+        self._end(reason)
+
     def _end(self, reason: str) -> None:
         self._reason = self._reason or reason
         self._over.set()
@@ -177,12 +182,12 @@ class Call:
             for listener in (self._main, *self._shadows):
                 listener.push(samples)
             self._post(Ticked(self._now))
-        self._end("the caller is gone")
+        self._leave("the caller is gone")
 
     async def _messages(self) -> None:
         while (message := await self._transport.receive_message()) is not None:
             if message.get("type") == "hangup":
-                self._end("the caller hung up")
+                self._leave("the caller hung up")
             elif message.get("type") == "link":
                 self._display.take_link(message)
 

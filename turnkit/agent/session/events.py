@@ -25,6 +25,13 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """The caller hung up or is gone."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Detected:
     """The turn detector said something."""
 
@@ -110,6 +117,6 @@ class StageFailed:
 
 
 Event: TypeAlias = (
-    Begun | Ticked | Detected | Recognised | Wrote | ClauseReady | Written | Voiced | Played
+    Begun | Ticked | Left | Detected | Recognised | Wrote | ClauseReady | Written | Voiced | Played
     | StageFailed
 )  # fmt: skip

@@ -13,6 +13,7 @@ from turnkit.agent.session.events import (
     ClauseReady,
     Detected,
     Event,
+    Left,
     Played,
     Recognised,
     StageFailed,
@@ -72,6 +73,8 @@ def _dispatch(transition: Transition, event: Event) -> None:
                 replies.say(transition, greeting)
         case Ticked():
             _tick(transition)
+        case Left():
+            _leave(transition)
         case Detected():
             _detected(transition, event.event)
         case Recognised():
@@ -178,8 +181,17 @@ def _stage_failed(transition: Transition, event: StageFailed) -> None:
 
 def hang_up(transition: Transition, reason: str) -> None:
     """End the call."""
-    if transition.state.reply is not None:
-        replies.drop(transition)
-    transition.set(over=True)
+    _leave(transition)
     transition.tell("bye", reason=reason)
     transition.do(HangUp(reason))
+
+
+def _leave(transition: Transition) -> None:
+    """Do nothing more; a reply that is being heard is over with what was heard of it."""
+    if transition.state.overlap is not None:
+        transition.set(overlap=None, phase=Phase.LISTENING)
+    if transition.state.reply is not None:
+        if transition.reply.sent_at is not None:
+            replies.record(transition, "interrupted")
+        replies.drop(transition)
+    transition.set(over=True)
