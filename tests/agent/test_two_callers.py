@@ -94,10 +94,11 @@ class Agent:
                 ]
                 await asyncio.sleep(0.5)
                 await asyncio.gather(*map(_speak, callers, conversations))
-            return [
-                list(_cut(caller.recording(), rows))
-                for caller, rows in zip(callers, conversations, strict=True)
-            ]
+            recordings = [caller.recording() for caller in callers]
+            if None in [at for each in recordings for at in each.sent_at]:
+                self.fair()
+                pytest.fail("a call ended before everything was said")
+            return [list(_cut(*each)) for each in zip(recordings, conversations, strict=True)]
         finally:
             watching.cancel()
             await asyncio.wait([watching])
