@@ -159,8 +159,8 @@ def agent() -> Iterator[Agent]:
 
 @pytest.fixture(scope="module")
 def alone(agent: Agent) -> list[Said]:
-    """Every row, said by one caller in one call."""
-    return agent.hold(agent.rows)[0]
+    """Every row, said in a call of its own: the model has nothing of its own to repeat."""
+    return [agent.hold([row])[0][0] for row in agent.rows]
 
 
 def test_words_come_while_the_caller_speaks(agent: Agent, alone: list[Said]) -> None:
@@ -179,7 +179,7 @@ def test_different_words_get_different_replies(agent: Agent, alone: list[Said]) 
         agent.fair()
     assert all(replies)
     assert np.median(understood) > 0.6
-    assert len(set(replies)) > len(replies) / 2
+    assert len(set(replies)) >= len(replies) - 1
 
 
 def test_the_caller_hears_the_words_of_the_reply(agent: Agent, alone: list[Said]) -> None:
