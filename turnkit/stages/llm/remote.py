@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from turnkit.errors import ConfigError, MissingDependencyError, StageError
+from turnkit.errors import StageError
 from turnkit.stages.llm.protocol import ChatMessage
 from turnkit.stages.llm.relay import Relay
 from turnkit.stages.llm.remote_settings import RemoteLlmSettings
 from turnkit.stages.llm.sentences import SentenceLimit
+from turnkit.stages.openai_client import NO_KEY, open_client, read_key
 
-KEPT_ALIVE_S = 120.0
-"""Seconds an idle connection is kept: longer than a caller is silent."""
-
-_NO_KEY = "none"
 _PROBLEM_CHARACTERS = 200
 
 _log = logging.getLogger(__name__)
@@ -46,8 +42,15 @@ class RemoteLlm:
         self.settings = settings
         self.host = urlsplit(settings.base_url).netloc
         self.name = f"{settings.model} at {self.host}"
-        self._key = _key(settings.api_key_env)
-        self._client = _client(settings, self._key)
+        self._key = read_key("llm", settings.api_key_env)
+        self._client = open_client(
+            settings.base_url,
+            self._key,
+            timeout_s=max(settings.first_token_timeout_s, settings.token_timeout_s),
+            connect_timeout_s=settings.connect_timeout_s,
+            retries=settings.retries,
+            purpose="a remote language model",
+        )
         self._closed = False
 
     async def warm(self) -> None:
@@ -184,7 +187,7 @@ class RemoteLlm:
         return f"{self.host} answered {code}: {self._harmless(message)}"
 
     def _harmless(self, text: str) -> str:
-        if self._key != _NO_KEY:
+        if self._key != NO_KEY:
             text = text.replace(self._key, "***")
         return text[:_PROBLEM_CHARACTERS]
 
@@ -206,31 +209,3 @@ class RemoteConversation:
     async def aclose(self) -> None:
         """Stop replies under way. May be called twice."""
         await self._relay.aclose()
-
-
-def _key(variable: str | None) -> str:
-    if variable is None:
-        return _NO_KEY
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(f"llm.api_key_env: the environment variable {variable} is not set")
-    return key
-
-
-def _client(settings: RemoteLlmSettings, key: str) -> Any:
-    try:
-        import httpx2
-        import openai
-    except ImportError as error:
-        raise MissingDependencyError("openai", "agent", "a remote language model") from error
-    slowest = max(settings.first_token_timeout_s, settings.token_timeout_s)
-    timeout = httpx2.Timeout(slowest, connect=settings.connect_timeout_s)
-    return openai.AsyncOpenAI(
-        base_url=settings.base_url,
-        api_key=key,
-        max_retries=settings.retries,
-        timeout=timeout,
-        http_client=openai.DefaultAsyncHttpxClient(
-            timeout=timeout, limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S)
-        ),
-    )

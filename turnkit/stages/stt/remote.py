@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import re
 import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from turnkit.audio import Samples
-from turnkit.errors import ConfigError, MissingDependencyError, StageError
+from turnkit.errors import ConfigError, StageError
+from turnkit.stages.openai_client import open_client, read_key
 from turnkit.stages.stt.agreement import LocalAgreement, Words
 from turnkit.stages.stt.delivery import Mailbox
 from turnkit.stages.stt.hearing import Hearing
@@ -109,16 +108,15 @@ class OpenAiStt:
     def __init__(self, settings: OpenAiSttSettings | None = None) -> None:
         self.settings = settings = settings or OpenAiSttSettings()
         self.name = f"{settings.model} at {urlsplit(settings.base_url).hostname}"
-        variable = settings.api_key_env
-        self._key = os.environ.get(variable, "") if variable else "none"
-        if not self._key:
-            raise ConfigError(f"api_key_env {variable}: this variable is not set")
-        try:
-            import openai
-        except ImportError as error:
-            raise MissingDependencyError("openai", "agent", "stt kind openai") from error
-        self._openai = openai
-        self._client: Any = None
+        self._key = read_key("stt", settings.api_key_env)
+        self._client = open_client(
+            settings.base_url,
+            self._key,
+            timeout_s=settings.timeout_s,
+            connect_timeout_s=settings.connect_timeout_s,
+            retries=settings.max_retries,
+            purpose="a remote recogniser",
+        )
         self._streams: set[OpenAiStream] = set()
 
     @property
@@ -145,9 +143,7 @@ class OpenAiStt:
         """End all streams and close the connections."""
         for stream in list(self._streams):
             await stream.aclose()
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        await self._client.close()
 
     async def transcribe(self, samples: Samples) -> Words:
         """Words of an utterance.
@@ -161,7 +157,7 @@ class OpenAiStt:
         options = {"language": settings.language, "prompt": settings.prompt}
         try:
             async with asyncio.timeout(settings.timeout_s):
-                answer = await self._connected().audio.transcriptions.create(
+                answer = await self._client.audio.transcriptions.create(
                     file=("speech.wav", wav_bytes(samples), "audio/wav"),
                     model=settings.model,
                     response_format="json",
@@ -174,25 +170,14 @@ class OpenAiStt:
             raise StageError("stt", f"{self.name}: answered without a text")
         return tuple(text.split())
 
-    def _connected(self) -> Any:
-        if self._client is None:
-            settings = self.settings
-            self._client = self._openai.AsyncOpenAI(
-                base_url=settings.base_url,
-                api_key=self._key,
-                timeout=self._openai.Timeout(
-                    settings.timeout_s, connect=settings.connect_timeout_s
-                ),
-                max_retries=settings.max_retries,
-            )
-        return self._client
-
     def _explain(self, error: Exception) -> str:
-        if isinstance(error, TimeoutError | self._openai.APITimeoutError):
+        import openai
+
+        if isinstance(error, TimeoutError | openai.APITimeoutError):
             return f"no answer within {self.settings.timeout_s:g} s"
-        if isinstance(error, self._openai.APIStatusError):
+        if isinstance(error, openai.APIStatusError):
             text = f"status {error.status_code}: {error.message}"
-        elif isinstance(error, self._openai.APIConnectionError):
+        elif isinstance(error, openai.APIConnectionError):
             text = f"cannot be reached: {error.__cause__ or error}"
         else:
             text = f"answered nonsense: {type(error).__name__}"

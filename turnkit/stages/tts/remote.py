@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, contextmanager
@@ -13,7 +12,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from turnkit.audio import Samples
-from turnkit.errors import ConfigError, MissingDependencyError, StageError
+from turnkit.errors import ConfigError, StageError
+from turnkit.stages.openai_client import open_client, read_key
 from turnkit.stages.tts.stream import SpeechPiece
 from turnkit.timing import MAX_RATE, MIN_RATE
 
@@ -21,15 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WARM_TEXT = "Hello."
-KEPT_ALIVE_S = 120.0
-"""Seconds an idle connection is kept: longer than a caller is silent."""
-
 LONGEST_S = 120.0
 """Seconds of audio for one clause after which a service is taken to have gone wrong."""
 
 _BYTES = 2
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-_NO_KEY = "none"
 _PROBLEM_CHARACTERS = 200
 
 
@@ -119,8 +115,15 @@ class RemoteTts:
         self.settings = settings or RemoteTtsSettings()
         self._host = urlsplit(self.settings.base_url).netloc.rpartition("@")[2]
         self.name = f"{self.settings.model} at {self._host}"
-        self._key = _key(self.settings.api_key_env)
-        self._client = _client(self.settings, self._key)
+        self._key = read_key("tts", self.settings.api_key_env)
+        self._client = open_client(
+            self.settings.base_url,
+            self._key,
+            timeout_s=self.settings.timeout_s,
+            connect_timeout_s=self.settings.connect_timeout_s,
+            retries=self.settings.retries,
+            purpose="a remote voice",
+        )
         self._closed = False
 
     @property
@@ -231,30 +234,3 @@ async def as_samples(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Samples, No
         rest = data[usable:]
         if usable:
             yield np.asarray(np.frombuffer(data[:usable], dtype="<i2") / 32_768, dtype=np.float32)
-
-
-def _key(variable: str | None) -> str:
-    if variable is None:
-        return _NO_KEY
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(f"tts.api_key_env: the environment variable {variable} is not set")
-    return key
-
-
-def _client(settings: RemoteTtsSettings, key: str) -> Any:
-    try:
-        import httpx2
-        import openai
-    except ImportError as error:
-        raise MissingDependencyError("openai", "agent", "a remote voice") from error
-    timeout = httpx2.Timeout(settings.timeout_s, connect=settings.connect_timeout_s)
-    return openai.AsyncOpenAI(
-        base_url=settings.base_url,
-        api_key=key,
-        max_retries=settings.retries,
-        timeout=timeout,
-        http_client=openai.DefaultAsyncHttpxClient(
-            timeout=timeout, limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_S)
-        ),
-    )
