@@ -28,6 +28,10 @@ MAX_THREADS = 64
 MIN_CONTEXT = 256
 
 
+FREE_REPEATS = 3
+"""Tokens in a row that a reply may share with what was said before."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddedSettings:
     """Settings of the embedded language model.
@@ -49,6 +53,9 @@ class EmbeddedSettings:
         0 always takes the likeliest token: same messages, same reply.
     seed : int
         Of the draws where the temperature is above 0.
+    dont_repeat : float
+        How much tokens are held down that would go on repeating what was said before,
+        as small models like to; 0 lets them. llama.cpp's DRY sampler.
     max_tokens : int
         Longest reply.
     sentences : int
@@ -62,6 +69,7 @@ class EmbeddedSettings:
     threads: int = 1
     temperature: float = 0.0
     seed: int = 0
+    dont_repeat: float = 0.8
     max_tokens: int = 48
     sentences: int = 1
 
@@ -72,6 +80,7 @@ class EmbeddedSettings:
             "slots": (1 <= self.slots <= MAX_THREADS, f"1 .. {MAX_THREADS}"),
             "threads": (1 <= self.threads <= MAX_THREADS, f"1 .. {MAX_THREADS}"),
             "temperature": (0 <= self.temperature <= 2, "0 .. 2"),
+            "dont_repeat": (0 <= self.dont_repeat <= 5, "0 .. 5"),
             "seed": (0 <= self.seed < 2**32, "0 .. 4294967295"),
             "max_tokens": (1 <= self.max_tokens <= self.context // 2, "1 .. half the context"),
             "sentences": (self.sentences >= 0, "0 or more"),
@@ -186,6 +195,9 @@ class EmbeddedLlm:
                 "n_predict": 0 if request.ahead else self.settings.max_tokens,
                 "temperature": self.settings.temperature,
                 "seed": self.settings.seed,
+                "dry_multiplier": self.settings.dont_repeat,
+                "dry_allowed_length": FREE_REPEATS,
+                "dry_penalty_last_n": self.settings.context,
             },
             on_chunk,
         )
