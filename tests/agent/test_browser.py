@@ -20,6 +20,8 @@ from turnkit.audio import Samples
 from turnkit.corpus.reader import load_corpus
 from turnkit.corpus.schema import Turn
 
+pytestmark = pytest.mark.realtime
+
 if (reason := live.missing()) is not None:
     pytest.skip(reason, allow_module_level=True)
 

@@ -16,6 +16,8 @@ from turnkit.agent.transport.opus import OPUS_RATE, OpusEncoder
 from turnkit.audio import Samples
 from turnkit.errors import CallError, InputError
 
+pytestmark = pytest.mark.realtime
+
 FRAME = 960
 CODEC_S = 0.0045
 """libopus delays by 6.5 ms; of a tone that begins at once, a forerun is heard before that."""

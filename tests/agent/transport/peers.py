@@ -36,6 +36,8 @@ def run_live(
     `starved_s` meanwhile: time in which it computed itself is no excuse.
     """
 
+    waits: list[float] = []
+
     async def watched() -> T:
         watcher = asyncio.create_task(_watch(waits))
         try:
@@ -45,7 +47,7 @@ def run_live(
             await asyncio.gather(watcher, return_exceptions=True)
 
     for _ in range(attempts):
-        waits: list[float] = []
+        waits.clear()
         try:
             return run(watched())
         except (AssertionError, ValueError, TimeoutError):

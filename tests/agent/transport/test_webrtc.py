@@ -18,6 +18,8 @@ from turnkit.agent.transport.webrtc import WebRtcTransport
 from turnkit.audio import Samples
 from turnkit.errors import CallError
 
+pytestmark = pytest.mark.realtime
+
 FRAME_S = 0.02
 
 

@@ -40,7 +40,10 @@ def test_kinds(settings: dict[str, Any], name: str, simulated: bool) -> None:
         ({"kind": "fake", "flush_delay_ms": "normal:1"}, r"delay 'normal:1'"),
         ({"kind": "openai", "base_url": "ftp://x"}, r"stt\.base_url 'ftp://x'"),
         ({"kind": "openai", "base_url": "http://me:secret@x/v1"}, r"base_url: keys do not"),
-        ({"kind": "openai", "api_key_env": "TURNKIT_TEST_UNSET"}, "variable TURNKIT_TEST_UNSET is not set"),
+        (
+            {"kind": "openai", "api_key_env": "TURNKIT_TEST_UNSET"},
+            "variable TURNKIT_TEST_UNSET is not set",
+        ),
         ({"kind": "openai", "timeout_s": 0}, r"stt\.timeout_s 0"),
     ],
 )
