@@ -7,17 +7,18 @@ import pickle
 import pytest
 
 from turnkit import errors
-from turnkit.errors import MissingDependencyError, SchemaError, TurnkitError
+from turnkit.errors import MissingDependencyError, SchemaError, StageError, TurnkitError
 
 EXAMPLES: list[TurnkitError] = [
     SchemaError("a-001", "audio", "is missing"),
     MissingDependencyError("onnx", "train", "export"),
+    StageError("llm", "does not answer"),
     *(
         kind("what happened")
         for kind in vars(errors).values()
         if isinstance(kind, type)
         and issubclass(kind, TurnkitError)
-        and kind not in (SchemaError, MissingDependencyError)
+        and kind not in (SchemaError, MissingDependencyError, StageError)
     ),
 ]
 

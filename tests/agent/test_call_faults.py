@@ -27,7 +27,8 @@ MODES: tuple[Mode, ...] = ("batch", "streaming", "speculative")
 BREAKS = {"call": 2, "after": 1}
 """What is heard before the detector is sure of it is the recogniser's first utterance."""
 
-ENGINES_THREADS = ("MainThread", "turnkit-", "asyncio_")
+ENGINES_THREADS = ("MainThread", "turnkit-", "asyncio_", "tqdm_monitor")
+"""And those of other tests in the process: a progress bar's watcher stays for good."""
 
 
 def assert_free(stack: Stack, *calls: HeldCall) -> None:
