@@ -32,6 +32,7 @@ from turnkit.agent.session.settings import CLOCK_RATE
 from turnkit.agent.session.step import begin, step
 from turnkit.agent.speaking import Speaker
 from turnkit.agent.stack import Detectors, Stack
+from turnkit.agent.telemetry.logs import where_raised
 from turnkit.agent.transport.protocol import CallTransport
 from turnkit.audio import Samples
 from turnkit.detector.protocol import TurnEvent
@@ -112,7 +113,8 @@ class Call:
         except* TurnkitError as errors:
             self._fail(str(errors.exceptions[0]))
         except* Exception as errors:
-            self._observer.note("call broke", error=repr(errors.exceptions[0]))
+            # Where and what kind, never its message: that may hold what somebody said.
+            self._observer.note("call broke", at=where_raised(errors.exceptions[0]))
             self._fail(BROKEN)
         finally:
             await self._close()
@@ -274,6 +276,8 @@ class Call:
         while True:
             await asyncio.sleep(TIMELINE_S)
             self._display.timeline(self._main.take_trace(), self._now)
+            for shadow in self._shadows:
+                shadow.take_trace()
             load = sum(listener.load for listener in (self._main, *self._shadows))
             self._observer.note("detector load", factor=load)
 

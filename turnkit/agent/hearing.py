@@ -86,7 +86,13 @@ class Listener:
             self._consumed += len(samples)
             inputs = [TurnInput(self._consumed, kind, value) for kind, value in self._inputs]
             self._inputs.clear()
-            events, trace = await loop.run_in_executor(self._pool, self._work, samples, inputs)
+            job = loop.run_in_executor(self._pool, self._work, samples, inputs)
+            try:
+                events, trace = await asyncio.shield(job)
+            except asyncio.CancelledError:
+                # The thread goes on: the detector is its own until it is through.
+                await asyncio.wait({job})
+                raise
             for column in ("at", "speech", "silence_s", "score"):
                 getattr(self._seen, column).extend(getattr(trace, column))
             if self._tap is not None:

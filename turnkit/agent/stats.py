@@ -11,8 +11,8 @@ import numpy as np
 from turnkit.agent.records import TurnRecord
 
 COUNTS = (
-    "false_interruptions", "barge_ins", "false_barge_ins", "take_backs", "resumes", "overlaps",
-    "stops", "speculations", "adopted", "discarded", "stage_failures", "apologies",
+    "interruptions", "false_interruptions", "barge_ins", "false_barge_ins", "take_backs",
+    "resumes", "overlaps", "stops", "speculations", "adopted", "discarded", "stage_failures", "apologies",
     "empty_turns", "cached_clauses",
 )  # fmt: skip
 """Everything that is counted in a call."""
@@ -28,7 +28,9 @@ def percentiles(values: Iterable[float | None]) -> dict[str, float | None]:
 
 def describe(turns: Iterable[TurnRecord], counts: Counter[str]) -> dict[str, Any]:
     """Fields of a ``stats`` message."""
-    answered = [turn for turn in turns if turn.sent_at is not None]
+    # A reply that was taken back answered nobody, however fast it came.
+    heard = [turn for turn in turns if turn.sent_at is not None]
+    answered = [turn for turn in heard if turn.outcome != "taken back"]
     return {
         "turns": len(answered),
         "v2v_ms": percentiles(turn.v2v_ms for turn in answered),

@@ -48,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.turns < 0 or args.overlaps < 0:
         raise ConfigError("--turns, --overlaps: expected 0 or more")
-    preset = read_preset(args.preset, args.overrides)
+    # Modes say the same turns one after the other: none may profit from what an earlier
+    # one had spoken. Fixed phrases stay.
+    preset = read_preset(args.preset, ["tts.cache.max_bytes=0", *args.overrides])
     corpus = load_corpus(args.corpus)
     rows = [corpus[index % len(corpus)] for index in range(args.turns)]
     over = [corpus[index % len(corpus)] for index in range(args.overlaps)]

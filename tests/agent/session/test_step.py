@@ -307,9 +307,36 @@ def test_it_goes_on_where_it_was_after_a_false_stop() -> None:
     assert call.playout.played_s == played
     call.run(0.2)
     assert call.counts["resumes"] == call.counts["false_barge_ins"] == 1
+    call.pauses()
+    while call.flushes:
+        call.answer_flush("")
     call.run(4.0)
     assert call.is_in(Phase.LISTENING)
     assert call.state.history[-1].content == LONG
+
+
+def test_who_talks_through_a_false_stop_is_not_lost() -> None:
+    """Words that come late, or when the reply is over, are still the caller's."""
+    call = speaking()
+    call.starts()
+    call.run(SPECULATIVE.interruption.stop_s + SPECULATIVE.interruption.false_stop_s + 0.1)
+    assert call.counts["resumes"] == 1
+    call.run(0.2)
+    assert call.counts["stops"] == 1, "it is not stopped again without words"
+    while call.flushes:
+        call.answer_flush("yeah so what i want")
+    assert call.counts["barge_ins"] == 1
+    assert call.is_in(Phase.USER_SPEAKING)
+
+    silent = speaking()
+    silent.starts()
+    silent.run(7.0)
+    assert silent.is_in(Phase.USER_SPEAKING), "the reply is over: the floor is the caller's"
+    silent.pauses()
+    silent.flushes = silent.flushes[-1:]
+    silent.answer_flush("so what i want")
+    silent.ends()
+    assert silent.prompts[silent.to_write[-1]] == "so what i want"
 
 
 def test_words_after_a_stop_make_it_an_interruption() -> None:

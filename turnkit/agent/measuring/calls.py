@@ -83,23 +83,28 @@ class MeasuredTurn:
         return self.audible is not None and self.audible < self.ended
 
     @property
+    def early(self) -> bool:
+        """The decision came before the caller was done, though nothing was heard yet."""
+        return self.decided is not None and self.decided < self.ended
+
+    @property
     def v2v_ms(self) -> float | None:
-        """End of speech to first audible sample; None if interrupted or never answered."""
-        if self.audible is None or self.interrupted:
+        """End of speech to first audible sample; None if decided too early or never answered."""
+        if self.audible is None or self.interrupted or self.early:
             return None
         return (self.audible - self.ended) * 1000
 
     @property
     def eot_ms(self) -> float | None:
-        """The part of it before the decision."""
-        if self.v2v_ms is None or self.decided is None:
+        """The part of it before the decision; None if that came before the end."""
+        if self.v2v_ms is None or self.decided is None or self.early:
             return None
         return (self.decided - self.ended) * 1000
 
     @property
     def post_commit_ms(self) -> float | None:
-        """The part of it after the decision."""
-        if self.v2v_ms is None or self.decided is None or self.audible is None:
+        """The part of it after the decision; None where `eot_ms` is."""
+        if self.eot_ms is None or self.decided is None or self.audible is None:
             return None
         return (self.audible - self.decided) * 1000
 

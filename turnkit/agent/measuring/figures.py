@@ -39,6 +39,7 @@ def describe_turns(turns: Sequence[MeasuredTurn], counts: Mapping[str, int]) -> 
         "post_commit_ms": quantiles(turn.post_commit_ms for turn in turns),
         "spans_ms": {stage: quantiles(turn.spans.get(stage) for turn in turns) for stage in STAGES},
         "false_interruptions": sum(turn.interrupted for turn in turns),
+        "early": sum(turn.early and not turn.interrupted for turn in turns),
         "dead_air": sum(turn.dead_air for turn in turns),
         "adopted": sum(turn.adopted for turn in turns),
         "counts": dict(counts),
@@ -66,9 +67,10 @@ def modes_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Modes as rows of text."""
     head = (
         f"{'mode':<12} {'n':>4} {'V2V ms':^22} {'EOT ms':^15} {'post-commit ms':^15} "
-        f"{'false':>6} {'dead':>5} {'draft':>6} {'taken':>6}\n"
+        f"{'false':>6} {'early':>6} {'dead':>5} {'draft':>6} {'taken':>6} {'cached':>7}\n"
         f"{'':<12} {'':>4} {'p50':>7} {'p90':>7} {'max':>6} {'p50':>7} {'p90':>7} "
-        f"{'p50':>7} {'p90':>7} {'int.':>6} {'air':>5} {'used':>6} {'back':>6}"
+        f"{'p50':>7} {'p90':>7} {'int.':>6} {'':>6} {'air':>5} {'used':>6} {'back':>6} "
+        f"{'clauses':>7}"
     )
     lines = [head]
     for mode, figures in found.items():
@@ -77,8 +79,10 @@ def modes_table(found: Mapping[str, Mapping[str, Any]]) -> str:
             f"{mode:<12} {figures['turns']:>4} {_n(v2v, 'p50'):>7} {_n(v2v, 'p90'):>7} "
             f"{_n(v2v, 'max'):>6} {_n(eot, 'p50'):>7} {_n(eot, 'p90'):>7} "
             f"{_n(after, 'p50'):>7} {_n(after, 'p90'):>7} {figures['false_interruptions']:>6} "
+            f"{figures['early']:>6} "
             f"{figures['dead_air']:>5} {figures['adopted']:>6} "
-            f"{figures['counts'].get('take_backs', 0):>6}"
+            f"{figures['counts'].get('take_backs', 0):>6} "
+            f"{figures['counts'].get('cached_clauses', 0):>7}"
         )
     return "\n".join(lines)
 

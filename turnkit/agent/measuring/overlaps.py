@@ -65,8 +65,8 @@ class Trial:
 
     @property
     def from_decision_ms(self) -> float | None:
-        """Decision to the agent's last audible sample."""
-        if self.silent is None or self.decided is None:
+        """Decision to the agent's last audible sample; None if it was silent before."""
+        if self.silent is None or self.decided is None or self.silent < self.decided:
             return None
         return (self.silent - self.decided) * 1000
 

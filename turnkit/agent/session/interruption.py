@@ -97,15 +97,17 @@ def tick(transition: Transition) -> None:
     rules = transition.state.rules.interruption
     spoken = at - overlap.since
     talking = overlap.silent_since is None
-    if overlap.stopped_at is not None:
-        if at - overlap.stopped_at >= clock(rules.false_stop_s):
+    if overlap.stopped_at is not None and at - overlap.stopped_at >= clock(rules.false_stop_s):
+        if talking:
+            _resume(transition)
+        else:
             _go_on(transition)
-    elif not talking and not overlap.final:
+    elif overlap.stopped_at is None and not talking and not overlap.final:
         if at - (overlap.silent_since or at) >= clock(rules.false_stop_s):
             _go_on(transition)  # the recogniser does not answer
-    elif talking and spoken >= clock(rules.stop_s):
+    elif talking and not overlap.was_stopped and spoken >= clock(rules.stop_s):
         transition.count("stops")
-        transition.set_overlap(stopped_at=at)
+        transition.set_overlap(stopped_at=at, was_stopped=True)
         transition.set_reply(held=True)
         transition.do(Hold(transition.reply.number))
     elif talking and overlap.asked_at is None and spoken >= clock(rules.peek_s):
@@ -116,21 +118,26 @@ def tick(transition: Transition) -> None:
 
 def _go_on(transition: Transition) -> None:
     """Speak on after what was no interruption; where it was if the agent had stopped."""
-    reply, stopped = transition.reply, transition.overlap.stopped_at is not None
-    transition.set(overlap=None, phase=Phase.AGENT_SPEAKING)
-    transition.do(Duck(1.0))
+    stopped = transition.overlap.stopped_at is not None
     if stopped:
-        transition.count("false_barge_ins", "resumes")
-        transition.set_reply(held=False, moved_at=transition.state.at)
-        transition.do(Play(reply.number))
-        transition.tell_reply(reply, "resumed")
-        transition.set(phase=Phase.RESUMING)
+        _resume(transition)
+    transition.set(overlap=None, phase=Phase.RESUMING if stopped else Phase.AGENT_SPEAKING)
+    transition.do(Duck(1.0))
+
+
+def _resume(transition: Transition) -> None:
+    """Speak on where it was; somebody who still talks is listened to all the same."""
+    transition.count("false_barge_ins", "resumes")
+    transition.set_overlap(stopped_at=None)
+    reply = transition.set_reply(held=False, moved_at=transition.state.at)
+    transition.do(Play(reply.number))
+    transition.tell_reply(reply, "resumed")
 
 
 def _interrupt(transition: Transition) -> None:
     """Drop the reply for an interruption; what was heard of it is kept."""
     reply = transition.reply
-    transition.count("barge_ins")
+    transition.count("interruptions", "barge_ins")
     transition.tell_reply(reply, "interrupted")
     replies.record(transition, "interrupted")
     replies.remember(transition)

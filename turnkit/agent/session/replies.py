@@ -152,8 +152,8 @@ def _finish(transition: Transition) -> None:
     record(transition, "answered")
     transition.tell_reply(reply, "done")
     failures = transition.state.failures if reply.fixed else 0
-    transition.set(reply=None, failures=failures, phase=Phase.LISTENING)
-    transition.do(Duck(1.0))
+    drop(transition)  # nothing is left of it but the task of its voice
+    transition.set(failures=failures, phase=Phase.LISTENING)
 
 
 def remember(transition: Transition) -> None:

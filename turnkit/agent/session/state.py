@@ -48,6 +48,8 @@ class UserTurn:
         Highest score of the present pause.
     drafted : bool
         A reply was drafted in the present pause; there is one try.
+    words_lost : bool
+        The recogniser failed in it: its words are not all known.
     """
 
     number: int
@@ -61,6 +63,7 @@ class UserTurn:
     reason: str | None = None
     score: float | None = None
     drafted: bool = False
+    words_lost: bool = False
 
     @property
     def text(self) -> str:
@@ -153,7 +156,9 @@ class Overlap:
     ended : Ended or None
         The detector's end of turn, if it came before the judgement.
     stopped_at : int or None
-        When the agent was stopped for it.
+        Since when the agent is stopped for it.
+    was_stopped : bool
+        It was stopped once: without words it is not stopped again.
     """
 
     since: int
@@ -165,6 +170,7 @@ class Overlap:
     final: bool = False
     ended: Ended | None = None
     stopped_at: int | None = None
+    was_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

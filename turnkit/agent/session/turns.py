@@ -130,7 +130,7 @@ def speculate(transition: Transition) -> None:
     eager = state.rules.turn.eager_threshold
     if state.rules.mode != "speculative" or state.phase is not Phase.PAUSED:
         return
-    if turn.final_at is None or turn.drafted or not turn.text:
+    if turn.final_at is None or turn.drafted or turn.words_lost or not turn.text:
         return
     if eager is not None and (turn.score is None or turn.score <= eager):
         return
@@ -149,6 +149,9 @@ def answer(transition: Transition) -> None:
         return
     if draft is not None:
         replies.discard(transition)
+    if turn.words_lost:
+        replies.apologise(transition)
+        return
     if not turn.text:
         transition.count("empty_turns")
         transition.set(phase=Phase.LISTENING)
@@ -167,7 +170,7 @@ def take_back(transition: Transition, since: int) -> None:
     transition.count("take_backs")
     if reply is not None:
         if reply.sent_at is not None:
-            transition.count("false_interruptions")
+            transition.count("interruptions", "false_interruptions")
         transition.tell_reply(reply, "taken back")
         replies.record(transition, "taken back")
         replies.drop(transition)
@@ -182,7 +185,9 @@ def words_lost(transition: Transition) -> None:
             replies.discard(transition)
             transition.set(phase=Phase.PAUSED)
         again = state.phase is not Phase.USER_SPEAKING
-        transition.set_turn(utterance=state.utterance, flush_at=None, final_at=None)
+        transition.set_turn(
+            utterance=state.utterance, flush_at=None, final_at=None, words_lost=True
+        )
         if again:
             flush(transition)
     elif state.phase is Phase.COMMITTED and state.reply is None:

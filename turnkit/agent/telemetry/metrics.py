@@ -83,6 +83,8 @@ class Metrics:
     def turn_done(self, record: TurnRecord) -> None:
         """Count a turn and its latencies."""
         self._turns.labels(record.mode, record.outcome, record.reason or "none").inc()
+        if record.outcome == "taken back":
+            return  # it answered nobody, and the turn comes again
         for histogram, ms in (
             (self._v2v, record.v2v_ms),
             (self._post_commit, record.post_commit_ms),

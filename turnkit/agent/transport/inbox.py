@@ -115,4 +115,4 @@ class MessageGate:
 
 def as_text(message: Mapping[str, Any]) -> str:
     """Return a message as compact JSON; NaN and infinity are mistakes."""
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)
