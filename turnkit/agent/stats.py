@@ -12,8 +12,8 @@ from turnkit.agent.records import TurnRecord
 
 COUNTS = (
     "interruptions", "false_interruptions", "barge_ins", "false_barge_ins", "take_backs",
-    "resumes", "overlaps", "stops", "speculations", "adopted", "discarded", "stage_failures", "apologies",
-    "empty_turns", "cached_clauses",
+    "resumes", "overlaps", "stops", "speculations", "adopted", "discarded",
+    "stage_failures", "apologies", "empty_turns", "cached_clauses",
 )  # fmt: skip
 """Everything that is counted in a call."""
 
