@@ -175,3 +175,13 @@ def test_the_end_is_noticed_however_it_comes() -> None:
         assert await leftovers() == before
 
     run_live(call)
+
+
+def test_a_client_that_sends_nothing_does_not_hold_its_slot() -> None:
+    async def call() -> None:
+        transport = WebSocketTransport(FakeSocket(), WebSocketSettings(grace_s=0.2))
+        assert await transport.receive() is None
+        assert "nothing came" in transport.reason
+        await transport.aclose()
+
+    run_live(call)

@@ -92,15 +92,20 @@ class WebSocketSettings:
     queue_s : float
         Outgoing audio that may wait for a client that does not read; older audio is
         dropped.
+    grace_s : float
+        Seconds without audio or messages after which a client counts as gone: the call's
+        clock is the audio that comes, and without it no other limit is ever reached.
     messages : MessageLimits
     """
 
     frame_bytes: int = 65_536
     ahead_s: float = 10.0
     queue_s: float = 0.2
+    grace_s: float = 15.0
     messages: MessageLimits = field(default_factory=MessageLimits)
 
     def __post_init__(self) -> None:
         _within("websocket.frame_bytes", self.frame_bytes, 2, 1 << 20)
         _within("websocket.ahead_s", self.ahead_s, 0.5, 600)
         _within("websocket.queue_s", self.queue_s, 0.04, 10)
+        _within("websocket.grace_s", self.grace_s, 0.1, 600)

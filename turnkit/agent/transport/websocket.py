@@ -136,7 +136,11 @@ class WebSocketTransport:
         began, received = self._loop.time(), 0
         while not self._audio.ended:
             try:
-                event = await self._socket.receive()
+                async with asyncio.timeout(self._settings.grace_s):
+                    event = await self._socket.receive()
+            except TimeoutError:
+                self._gone(f"nothing came for {self._settings.grace_s:g} s")
+                return
             except Exception as error:  # whatever the server raises, the client is gone
                 self._gone(f"the connection broke ({error or type(error).__name__})")
                 return
