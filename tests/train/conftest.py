@@ -13,10 +13,16 @@ import yaml
 Row = dict[str, Any]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(own_cache: Path) -> Any:
+    # A module at a time: other tests of the same process use the real cache.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TURNKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TURNKIT_CACHE", str(own_cache))
         yield
 
 

@@ -11,6 +11,8 @@ from tests.agent.web import script
 from tests.agent.web.peer import Peer, peer
 from tests.agent.web.site import Site, serve
 
+pytestmark = pytest.mark.realtime
+
 if chromium() is None:
     pytest.skip("no Chromium on this machine", allow_module_level=True)
 
