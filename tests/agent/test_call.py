@@ -13,7 +13,7 @@ from tests.agent.memory_transport import HeldCall, MemoryTransport, calling, scr
 from tests.agent.sample_time import run
 from tests.speech import talk
 from turnkit.agent.call import Call
-from turnkit.agent.caller.onset import OnsetSettings, find_sounds
+from turnkit.lab.caller.onset import OnsetSettings, find_sounds
 from turnkit.agent.session.settings import ConversationSettings, LimitSettings, Mode
 from turnkit.audio import Samples
 from turnkit.detector.opening import open_detector

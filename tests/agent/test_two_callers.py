@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.agent.live import share_of_words
-from turnkit.agent.caller import Caller, Recording
+from turnkit.lab.caller import Caller, Recording
 from turnkit.agent.measuring.calls import calling, spoken_part, wait_for
 from turnkit.agent.preset import read_preset
 from turnkit.agent.stack import Stack

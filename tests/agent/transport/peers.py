@@ -15,7 +15,7 @@ import aioice.ice
 import numpy as np
 import pytest
 
-from turnkit.agent.caller import Caller
+from turnkit.lab.caller import Caller
 from turnkit.agent.transport.settings import WebRtcSettings
 from turnkit.agent.transport.webrtc import WebRtcTransport
 from turnkit.audio import Samples

@@ -10,7 +10,7 @@ from aiortc.codecs import CODECS
 from aiortc.rtp import RtpPacket
 
 from tests.agent.transport.peers import in_call, leftovers, loopback_only, run
-from turnkit.agent.caller import Caller
+from turnkit.lab.caller import Caller
 from turnkit.agent.transport.aiortc_taps import close_peer, tap_packets, tap_sending
 
 

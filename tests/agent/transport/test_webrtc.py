@@ -12,7 +12,7 @@ import pytest
 from aiortc import RTCPeerConnection
 
 from tests.agent.transport.peers import Clip, in_call, leftovers, loopback_only, run, run_live, tone
-from turnkit.agent.caller import Caller, Impairment, find_sounds
+from turnkit.lab.caller import Caller, Impairment, find_sounds
 from turnkit.agent.transport.settings import MessageLimits, WebRtcSettings
 from turnkit.agent.transport.webrtc import WebRtcTransport
 from turnkit.audio import Samples

@@ -19,9 +19,9 @@ from aiortc import (
 )
 from numpy.typing import NDArray
 
-from turnkit.agent.caller.impair import Impair
-from turnkit.agent.caller.listening import Playout
-from turnkit.agent.caller.microphone import Microphone
+from turnkit.lab.caller.impair import Impair
+from turnkit.lab.caller.listening import Playout
+from turnkit.lab.caller.microphone import Microphone
 from turnkit.agent.transport.aiortc_taps import close_peer, cut_off, tap_packets, tap_sending
 from turnkit.agent.transport.inbox import as_text
 from turnkit.agent.transport.offer import as_ice_servers
@@ -75,7 +75,7 @@ class Caller:
     utterances : iterable of (float, ndarray, int), optional
         What to say and when; more can be said at any time with `say`.
     playout_delay_s : float, optional
-        See `turnkit.agent.caller.listening.Playout`.
+        See `turnkit.lab.caller.listening.Playout`.
     impair : callable, optional
         What the network does to outgoing RTP packets; see `Impairment`.
     floor_db : float, optional

@@ -9,9 +9,9 @@ import pytest
 from aiortc.rtp import RtpPacket
 
 from tests.agent.transport.peers import Clip, in_call, leftovers, loopback_only, run, run_live, tone
-from turnkit.agent.caller import Caller, Impairment, find_sounds
-from turnkit.agent.caller.listening import Playout
-from turnkit.agent.caller.microphone import Microphone
+from turnkit.lab.caller import Caller, Impairment, find_sounds
+from turnkit.lab.caller.listening import Playout
+from turnkit.lab.caller.microphone import Microphone
 from turnkit.agent.transport.opus import OPUS_RATE, OpusEncoder
 from turnkit.audio import Samples
 from turnkit.errors import CallError, InputError

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turnkit.agent.call import run_call
-from turnkit.agent.caller.client import Caller, Recording
-from turnkit.agent.caller.onset import Sound, find_sounds
+from turnkit.lab.caller.client import Caller, Recording
+from turnkit.lab.caller.onset import Sound, find_sounds
 from turnkit.agent.records import CallSummary, TurnRecord
 from turnkit.agent.stack import Stack
 from turnkit.agent.transport.webrtc import WebRtcTransport

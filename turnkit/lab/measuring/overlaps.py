@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from turnkit.agent.caller.client import Recording
-from turnkit.agent.caller.onset import find_sounds
+from turnkit.lab.caller.client import Recording
+from turnkit.lab.caller.onset import find_sounds
 from turnkit.agent.measuring.calls import calling
 from turnkit.agent.stack import Stack
 from turnkit.audio import Samples

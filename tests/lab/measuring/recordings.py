@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from turnkit.agent.caller import Recording
+from turnkit.lab.caller import Recording
 from turnkit.audio import Samples
 from turnkit.corpus.schema import Span, Turn
 

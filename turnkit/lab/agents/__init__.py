@@ -1,0 +1,1 @@
+"""The agent under test: a preset served by a process of its own, or an address."""

@@ -1,0 +1,1 @@
+"""Questions that runs of calls answer, each with one figure."""

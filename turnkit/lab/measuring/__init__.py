@@ -1,0 +1,1 @@
+"""From recorded calls to numbers: latencies, interruptions, barge-in, spans."""

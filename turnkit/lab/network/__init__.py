@@ -1,0 +1,1 @@
+"""A network between caller and agent: real packets, delayed, lost and reordered."""

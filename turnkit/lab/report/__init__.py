@@ -1,0 +1,1 @@
+"""A run of calls as one HTML page that needs nothing but itself."""

@@ -1,0 +1,1 @@
+"""What callers say and do: scenarios, sounds and the calls planned from them."""
