@@ -19,7 +19,7 @@ from turnkit.errors import ConfigError, StageError, TurnkitError
 from turnkit.stages.llm.gguf import DEFAULT_MODEL, find_gguf
 from turnkit.stages.llm.llama_server import Chunk, LlamaServer
 from turnkit.stages.llm.prompts import PromptWriter
-from turnkit.stages.llm.protocol import ChatMessage
+from turnkit.stages.llm.protocol import ChatMessage, Uncounted
 from turnkit.stages.llm.relay import CLOSED
 from turnkit.stages.llm.request import Request
 from turnkit.stages.llm.sentences import SentenceLimit
@@ -225,7 +225,7 @@ class EmbeddedLlm:
             self._free.append(conversation.slot)
 
 
-class EmbeddedConversation:
+class EmbeddedConversation(Uncounted):
     """One call's slot; a `Conversation`.
 
     The newest request has it: `reply` and `prefill` stop what ran before them.

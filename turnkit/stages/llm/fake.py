@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from turnkit.errors import ConfigError, StageError
-from turnkit.stages.llm.protocol import ChatMessage
+from turnkit.stages.llm.protocol import ChatMessage, Uncounted
 from turnkit.stages.llm.relay import Relay
 from turnkit.stages.scripting import Delay, Fault
 
@@ -154,7 +154,7 @@ class FakeLlm:
             yield "".join(self._random.choice(list(_GARBAGE), 6))
 
 
-class FakeConversation:
+class FakeConversation(Uncounted):
     """One call's slot; a `Conversation`."""
 
     def __init__(self, engine: FakeLlm) -> None:

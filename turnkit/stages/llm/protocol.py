@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -50,9 +50,26 @@ class Conversation(Protocol):
         """
         ...
 
+    def take_counts(self) -> Mapping[str, int]:
+        """What happened since the last time that is worth counting, by name.
+
+        What did not happen may be left out. A reply is counted once it has ended or was
+        closed, and once only. Names are those of `turnkit.stages.llm.hedged`; an engine
+        that has nothing to count inherits `Uncounted`.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Stop and free the slot. May be called twice."""
         ...
+
+
+class Uncounted:
+    """What a `Conversation` inherits that has nothing to count."""
+
+    def take_counts(self) -> Mapping[str, int]:
+        """Nothing; see `Conversation.take_counts`."""
+        return {}
 
 
 class LanguageModel(Protocol):

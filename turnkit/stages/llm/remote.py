@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from turnkit.errors import StageError
-from turnkit.stages.llm.protocol import ChatMessage
+from turnkit.stages.llm.protocol import ChatMessage, Uncounted
 from turnkit.stages.llm.relay import Relay
 from turnkit.stages.llm.remote_settings import RemoteLlmSettings
 from turnkit.stages.llm.sentences import SentenceLimit
@@ -192,7 +192,7 @@ class RemoteLlm:
         return text[:_PROBLEM_CHARACTERS]
 
 
-class RemoteConversation:
+class RemoteConversation(Uncounted):
     """One call's conversation with a service, which keeps nothing; a `Conversation`."""
 
     def __init__(self, engine: RemoteLlm) -> None:
