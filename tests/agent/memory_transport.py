@@ -88,7 +88,7 @@ class MemoryTransport:
     @property
     def heard(self) -> Samples:
         """What was played so far, on the call's clock."""
-        return np.concatenate([np.zeros(0, np.float32), *self.frames])
+        return np.concatenate([np.zeros(FRAME // 2, np.float32), *self.frames])
 
     # The agent's side.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +14,11 @@ from tests.agent.memory_transport import HeldCall, MemoryTransport, calling, scr
 from tests.agent.sample_time import run
 from tests.speech import talk
 from turnkit.agent.call import Call
-from turnkit.lab.caller.onset import OnsetSettings, find_sounds
 from turnkit.agent.session.settings import ConversationSettings, LimitSettings, Mode
 from turnkit.audio import Samples
 from turnkit.detector.opening import open_detector
 from turnkit.detector.replay import replay
+from turnkit.lab.caller.onset import OnsetSettings, find_sounds
 from turnkit.stages.llm.fake import FakeConversation
 from turnkit.stages.llm.protocol import ChatMessage
 
@@ -343,6 +344,41 @@ def test_limits_end_a_call_in_words() -> None:
     for call in (idle, long):
         assert call.told("bye")[-1]["reason"] == call.summary.reason
         assert call.transport.closed == [call.summary.reason]
+
+
+def test_a_ping_is_answered_at_once_with_the_clock_between_two_frames() -> None:
+    async def body() -> None:
+        async with scripted() as stack, calling(stack) as call:
+            await call.passes(1.0025)
+            for sent in (12.5, 7, 0, -1e300):
+                call.transport.message(type="ping", sent=sent)
+                await call.passes(0.0)
+                await call.until("pong", sent=sent)
+            told = len(call.told("pong"))
+            odd: tuple[Any, ...] = (None, "1", True, math.nan, math.inf, 10**400, [1], {})
+            for sent in odd:
+                call.transport.message(type="ping", sent=sent)
+            call.transport.message(type="ping")
+            await call.passes(0.5)
+            assert len(call.told("pong")) == told == 4
+            for pong in call.told("pong"):
+                assert pong["at"] == pytest.approx(1.0025, abs=1e-4)
+
+    run(body)
+
+
+def test_what_happens_between_two_frames_is_timed_there() -> None:
+    async def body() -> HeldCall:
+        llm = {"first_token": "83.5", "per_token": "0"}
+        async with scripted("streaming", llm=llm) as stack, calling(stack) as call:
+            await call.exchange(TURN)
+        return call
+
+    call = run(body)
+    (turn,) = call.summary.turns
+    (asked,) = call.told("reply", state="drafting")
+    assert turn.first_token_at is not None
+    assert turn.first_token_at - asked["at"] == pytest.approx(0.0835, abs=2e-4)
 
 
 def test_messages_of_the_caller() -> None:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
+from turnkit.agent.clock import CallClock
 from turnkit.agent.display import CallObserver, Display
 from turnkit.agent.hearing import CallTap, Listener
 from turnkit.agent.records import CallSummary
@@ -91,7 +92,7 @@ class Call:
         self._stack, self._transport, self._observer = stack, transport, observer
         self._detectors = detectors
         self._state = begin(stack.rules, call_id)
-        self._now = 0
+        self._clock = CallClock(asyncio.get_running_loop().time)
         self._playout = Playout(transport.playout_rate)
         self._main = Listener(detectors.main, stack.ears, self._decided, tap)
         self._shadows = [
@@ -118,12 +119,12 @@ class Call:
             self._fail(BROKEN)
         finally:
             await self._close()
-        seconds = to_seconds(self._now, CLOCK_RATE)
+        seconds = to_seconds(self._clock.received, CLOCK_RATE)
         return self._display.summary(self._state.call_id, self._reason, seconds)
 
     def _open(self) -> None:
         self._speaker = Speaker(
-            self._stack, self._playout, self._post, lambda: self._now, self._spawn
+            self._stack, self._playout, self._post, self._clock.now, self._spawn
         )
         self._open_recogniser()
         self._display.hello(self._stack, self._detectors, self._state.call_id)
@@ -137,7 +138,7 @@ class Call:
 
     def _open_recogniser(self) -> None:
         """Open the recogniser's stream, whose counts begin now."""
-        self._utterance, self._heard_from = self._state.utterance, self._now
+        self._utterance, self._heard_from = self._state.utterance, self._clock.received
         self._stt = self._stack.stt.open(partials=self._stack.rules.mode != "batch")
         self._spawn(self._words(), "words")
 
@@ -163,11 +164,11 @@ class Call:
         """Tell the caller that the call ends in trouble."""
         self._reason = self._reason or words
         with suppress(Exception):  # it may be the very transport that broke
-            self._display.tell("error", self._now, stage="server", text=words, fatal=True)
-            self._display.tell("bye", self._now, reason=words)
+            self._display.tell("error", self._clock.now(), stage="server", text=words, fatal=True)
+            self._display.tell("bye", self._clock.now(), reason=words)
 
     def _leave(self, reason: str) -> None:
-        self._post(Left(self._now))
+        self._post(Left(self._clock.now()))
         self._end(reason)
 
     def _end(self, reason: str) -> None:
@@ -178,12 +179,12 @@ class Call:
 
     async def _receive(self) -> None:
         while (samples := await self._transport.receive()) is not None:
-            self._now += len(samples)
-            self._display.meter.heard(self._now, samples)
+            self._clock.advance(len(samples))
+            self._display.meter.heard(self._clock.received, samples)
             self._stt.push(samples)
             for listener in (self._main, *self._shadows):
                 listener.push(samples)
-            self._post(Ticked(self._now))
+            self._post(Ticked(self._clock.received))
         self._leave("the caller is gone")
 
     async def _messages(self) -> None:
@@ -192,6 +193,8 @@ class Call:
                 self._leave("the caller hung up")
             elif message.get("type") == "link":
                 self._display.take_link(message)
+            elif message.get("type") == "ping":
+                self._display.pong(message, self._clock.now())
 
     async def _words(self) -> None:
         stream, utterance, since = self._stt, self._utterance, self._heard_from
@@ -202,15 +205,15 @@ class Call:
                 )
                 if transcript.committed and transcript.utterance == self._state.utterance:
                     self._main.tell("words", " ".join(transcript.committed))
-                self._post(Recognised(self._now, transcript))
+                self._post(Recognised(self._clock.now(), transcript))
         except StageError as error:
             if stream is self._stt:
-                self._post(StageFailed(self._now, error.stage, error.problem))
+                self._post(StageFailed(self._clock.now(), error.stage, error.problem))
 
     def _decided(self, events: Sequence[TurnEvent]) -> None:
         self._display.events(self._detectors.main.name, events)
         for event in events:
-            self._post(Detected(self._now, event))
+            self._post(Detected(self._clock.now(), event))
 
     def _told(self, name: str) -> Callable[[Sequence[TurnEvent]], None]:
         return lambda events: self._display.events(name, events)
@@ -219,10 +222,10 @@ class Call:
         """Give the transport what is to be sent next."""
         reply, before = self._playout.reply, self._playout.played_s
         samples = self._playout.pull(n)
-        self._display.meter.said(self._now, samples)
+        self._display.meter.said(self._clock.received, samples)
         if reply is not None and self._playout.played_s > before:
             try:
-                self._post(Played(self._now, reply, self._playout.played_s))
+                self._post(Played(self._clock.now(), reply, self._playout.played_s))
             except Exception as error:  # the caller of this is no task of the call
                 self._spawn(_raise(error), "playout")
         return samples
@@ -262,7 +265,7 @@ class Call:
             case do.HangUp():
                 self._end(command.reason)
             case do.Tell() | do.Count() | do.Record():
-                self._display.note(command, self._now)
+                self._display.note(command, self._clock.now())
 
     def _restart_recogniser(self, command: do.RestartStt) -> None:
         if not command.reopen:
@@ -275,7 +278,7 @@ class Call:
     async def _timeline(self) -> None:
         while True:
             await asyncio.sleep(TIMELINE_S)
-            self._display.timeline(self._main.take_trace(), self._now)
+            self._display.timeline(self._main.take_trace(), self._clock.received)
             for shadow in self._shadows:
                 shadow.take_trace()
             load = sum(listener.load for listener in (self._main, *self._shadows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -83,6 +84,14 @@ class Display:
             value = float(message["rtt_ms"]) / 2 + float(message["playout_ms"])
             if 0 <= value < 10_000:
                 self._transport_ms = value
+
+    def pong(self, ping: Mapping[str, Any], at: int) -> None:
+        """Answer a ping, so that a client can relate its clock to the call's."""
+        sent = ping.get("sent")
+        if isinstance(sent, int | float) and not isinstance(sent, bool):
+            with suppress(OverflowError):  # a whole number beyond all floats
+                if math.isfinite(sent):
+                    self.tell("pong", at, sent=sent)
 
     def hello(self, stack: Stack, detectors: Detectors, call_id: str) -> None:
         """Introduce the call."""

@@ -41,7 +41,7 @@ class Driver:
     def __init__(self, rules: Rules | None = None) -> None:
         self.state: State = begin(rules or Rules(), "test")
         self.playout = Playout(RATE)
-        self.at = 0
+        self.received = self.at = 0
         self.log: list[do.Command] = []
         self.counts: Counter[str] = Counter()
         self.records: list[TurnRecord] = []
@@ -72,7 +72,7 @@ class Driver:
     def carry_out(self, command: do.Command) -> None:
         match command:
             case do.FlushStt():
-                self.flushes.append(self.at)
+                self.flushes.append(self.received)
             case do.RestartStt():
                 self.restarts.append(self.at)
                 self.flushes.clear()
@@ -114,8 +114,9 @@ class Driver:
     ) -> list[do.Command]:
         """The detector says something that began `since_s` seconds ago."""
         reason = Reason.MODEL if kind is EventKind.TURN_ENDED else None
-        since = max(0, self.at - clock(since_s))
-        return self.post(Detected(self.at, TurnEvent(kind, self.at, since, score, reason)))
+        heard = self.received
+        since = max(0, heard - clock(since_s))
+        return self.post(Detected(self.at, TurnEvent(kind, heard, since, score, reason)))
 
     def starts(self) -> list[do.Command]:
         return self.detect(EventKind.SPEECH_STARTED, 0.06)
@@ -132,7 +133,7 @@ class Driver:
     def words(self, text: str, tail: str = "") -> list[do.Command]:
         """The recogniser commits words by itself."""
         transcript = Transcript(
-            self.state.utterance, self.at, tuple(text.split()), tuple(tail.split())
+            self.state.utterance, self.received, tuple(text.split()), tuple(tail.split())
         )
         return self.post(Recognised(self.at, transcript))
 
@@ -171,8 +172,8 @@ class Driver:
     def run(self, seconds: float) -> Driver:
         """Time passes: audio comes in, and what may be sent is sent."""
         for _ in range(round(seconds * RATE / FRAME)):
-            self.at += FRAME
-            self.post(Ticked(self.at))
+            self.at = self.received = self.received + FRAME
+            self.post(Ticked(self.received))
             reply, before = self.playout.reply, self.playout.played_s
             frame = self.playout.pull(FRAME)
             sounding = np.unique(np.ceil(frame[frame != 0]))
@@ -180,6 +181,10 @@ class Driver:
             if reply is not None and self.playout.played_s > before:
                 self.post(Played(self.at, reply, self.playout.played_s))
         return self
+
+    def waits(self, samples: int) -> None:
+        """Time passes, but not enough of it for a frame to come."""
+        self.at = min(self.received + FRAME, self.at + samples)
 
     def turn(self, text: str) -> Driver:
         """A whole turn of the caller, committed."""

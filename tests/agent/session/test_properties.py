@@ -94,7 +94,26 @@ class Calls(RuleBasedStateMachine):
         assert not heard & before, "audio of a cancelled reply was sent"
         assert heard <= played, "audio was sent that nobody released"
 
+    @rule(samples=st.integers(1, 319))
+    def waits(self, samples: int) -> None:
+        self.call.waits(samples)
+
     # What never happens.
+
+    @invariant()
+    def the_clock_and_the_count_stay_together(self) -> None:
+        state = self.call.state
+        if not state.over:
+            assert state.received == self.call.received
+        assert state.received <= state.at <= state.received + 320
+
+    @invariant()
+    def words_are_asked_for_by_what_was_received(self) -> None:
+        state = self.call.state
+        if state.turn is not None and state.turn.flush_at is not None:
+            assert state.turn.flush_at % 320 == 0
+        if state.overlap is not None and state.overlap.asked_at is not None:
+            assert state.overlap.asked_at % 320 == 0
 
     @invariant()
     def no_reply_is_spoken_twice(self) -> None:

@@ -1,4 +1,8 @@
-"""What happens in a call. Every event says when: `at`, in samples of received audio."""
+"""What happens in a call. Every event says when: `at`, in samples of the call's clock.
+
+The clock counts received audio and goes on between two frames by at most one. Only
+`Ticked` says exactly how much was received.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """Audio was received; nothing else."""
+    """Audio was received, `at` samples by now; nothing else."""
 
     at: int
 

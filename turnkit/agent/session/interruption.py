@@ -57,7 +57,7 @@ def _begin(transition: Transition, event: TurnEvent) -> None:
 
 def _ask(transition: Transition) -> None:
     """Ask the recogniser what it is."""
-    transition.set_overlap(asked_at=transition.state.at)
+    transition.set_overlap(asked_at=transition.state.received)
     transition.do(FlushStt())
 
 

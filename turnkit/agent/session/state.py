@@ -38,7 +38,7 @@ class UserTurn:
     speech_end : int or None
         Where the present pause began.
     flush_at : int or None
-        When the words of this pause were asked for.
+        Samples received when the words of this pause were asked for.
     final_at : int or None
         When they were known: they are all there is until the caller goes on.
     decided_at : int or None
@@ -146,7 +146,8 @@ class Overlap:
     text : str
         Words known so far.
     asked_at : int or None
-        When the recogniser was last asked; None while nothing is outstanding.
+        Samples received when the recogniser was last asked; None while nothing is
+        outstanding.
     answered_at : int or None
         When it last answered.
     silent_since : int or None
@@ -192,7 +193,9 @@ class State:
     rules : Rules
     call_id : str
     at : int
-        The clock: samples received.
+        The clock: samples received, and what of the next frame's time has passed.
+    received : int
+        Samples received: what a recogniser means by time.
     phase : Phase
     utterance : int
         The recogniser's present one.
@@ -214,6 +217,7 @@ class State:
     rules: Rules = field(default_factory=Rules)
     call_id: str = ""
     at: int = 0
+    received: int = 0
     phase: Phase = Phase.LISTENING
     utterance: int = 0
     turn: UserTurn | None = None

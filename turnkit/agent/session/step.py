@@ -40,8 +40,8 @@ def step(state: State, event: Event) -> tuple[State, list[Command]]:
     ----------
     state : State
     event : Event
-        Its `at` may lie a little before the state's clock where a stage works in a
-        thread of its own; the clock never goes back.
+        Its `at` may lie a little before the state's clock, because that goes on between
+        two frames; it never goes back.
 
     Returns
     -------
@@ -53,6 +53,8 @@ def step(state: State, event: Event) -> tuple[State, list[Command]]:
         return state, []
     transition = Transition(state)
     transition.set(at=max(state.at, event.at))
+    if isinstance(event, Ticked):
+        transition.set(received=max(state.received, event.at))
     _dispatch(transition, event)
     if transition.state.overlap is not None and transition.state.reply is None:
         interruption.take_floor(transition)  # nothing is left to interrupt

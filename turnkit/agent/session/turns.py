@@ -19,7 +19,7 @@ def restart_recogniser(transition: Transition, since: int) -> int:
     """Begin a new utterance a little before `since`; its number."""
     utterance = transition.state.utterance + 1
     transition.set(utterance=utterance)
-    transition.do(RestartStt(transition.state.at - since + BEFORE_ONSET))
+    transition.do(RestartStt(transition.state.received - since + BEFORE_ONSET))
     return utterance
 
 
@@ -48,7 +48,7 @@ def paused(transition: Transition, event: TurnEvent) -> None:
 
 def flush(transition: Transition) -> None:
     """Ask for all words up to now."""
-    transition.set_turn(flush_at=transition.state.at, final_at=None)
+    transition.set_turn(flush_at=transition.state.received, final_at=None)
     transition.do(FlushStt())
 
 
