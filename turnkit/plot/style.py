@@ -55,3 +55,12 @@ def add_legend(axes: Axes) -> None:
     """Add a legend if anything has a label."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+
+
+def legend_above(figure: Figure, columns: int) -> None:
+    """Put the legend of a figure's first panel above all of it, where no line runs."""
+    if figure.axes[0].get_legend_handles_labels()[1]:
+        figure.legend(
+            loc="outside upper center", ncols=min(columns, 7), frameon=False, fontsize=9,
+            labelcolor=INK,
+        )  # fmt: skip

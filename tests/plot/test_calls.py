@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from turnkit.plot.call_turns import SPANS, plot_voices, plot_waterfall, plot_waterfalls
+from turnkit.plot.calls import (
+    Estimate,
+    LoadPoint,
+    plot_distribution,
+    plot_estimates,
+    plot_load,
+)
+
+SPAN_MS = dict(zip(SPANS, (200.0, 30.0, 70.0, 120.0, 60.0, 40.0, 20.0), strict=True))
+
+
+def drawn(figure: Figure) -> str:
+    """The figure as SVG: what cannot be drawn raises here."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    return buffer.getvalue()
+
+
+def xy(line: Any) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in zip(*line.get_data(), strict=True)]
+
+
+def test_a_distribution_reaches_half_at_its_median_and_leaves_nan_out() -> None:
+    values = np.array([100.0, 200.0, 300.0, np.nan, 400.0, 500.0])
+    figure = plot_distribution({"a": values, "empty": np.array([np.nan])})
+    drawn(figure)
+    axes = figure.axes[0]
+    line = next(each for each in axes.lines if str(each.get_label()).startswith("a:"))
+    assert line.get_label() == "a: P50 300, P90 460 ms, 5 turns"
+    corners = xy(line)
+    assert corners[0] == (100.0, 0.0)
+    assert corners[-1] == (500.0, 100.0)
+    # "post": at 300 ms three of five turns have been answered
+    assert (300.0, 60.0) in corners
+    marks = [xy(each)[0] for each in axes.lines if each.get_marker() not in ("None", None)]
+    assert [(round(x), y) for x, y in marks] == [(300, 50.0), (460, 90.0)]
+
+
+def test_a_distribution_of_many_turns_is_a_line_of_few_corners() -> None:
+    line = plot_distribution({"a": np.arange(50_000.0)}).axes[0].lines[0]
+    assert len(xy(line)) <= 401
+    assert xy(line)[-1] == (49_999.0, 100.0)
+
+
+def test_estimates_have_a_dot_a_run_and_a_line_over_the_interval() -> None:
+    figure = plot_estimates(
+        {
+            "a": {"P50": Estimate(300, 280, 330), "P90": Estimate(500)},
+            "b": {"P50": Estimate(200, 190, 220)},
+        }
+    )
+    drawn(figure)
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["P50", "P90"]
+    spans = [[x for x, _ in xy(line)] for line in axes.lines if len(xy(line)) == 2]
+    assert spans == [[280, 330], [190, 220]]
+    assert sorted(xy(line)[0][0] for line in axes.lines if len(xy(line)) == 1) == [200, 300, 500]
+
+
+def test_bars_of_a_waterfall_follow_each_other_and_end_at_v2v() -> None:
+    figure = plot_waterfall(SPAN_MS, decided_ms=230.0)
+    drawn(figure)
+    bars = [(p.get_x(), p.get_width()) for p in figure.axes[0].patches]
+    assert len(bars) == len(SPANS)
+    for (begin, width), (following, _) in pairwise(bars):
+        assert begin + width == pytest.approx(following)
+    assert bars[0][0] == 0
+    assert sum(bars[-1]) == pytest.approx(sum(SPAN_MS.values()))
+
+
+def test_an_early_decision_begins_left_of_zero() -> None:
+    figure = plot_waterfall(SPAN_MS | {"eot": -150.0})
+    bar = figure.axes[0].patches[0]
+    assert bar.get_x() + bar.get_width() == pytest.approx(-150)
+    assert figure.axes[0].get_xlim()[0] < -150
+
+
+def test_many_turns_are_sorted_by_their_sum() -> None:
+    turns = [SPAN_MS | {"llm": ms} for ms in (500.0, 100.0, 300.0)]
+    figure = plot_waterfalls(turns)
+    drawn(figure)
+    last = figure.axes[0].collections[-1]
+    right = sorted({round(float(x)) for x, _ in last.get_paths()[0].vertices})
+    rest = sum(SPAN_MS.values()) - SPAN_MS["llm"]
+    assert right[-1] == rest + 500
+    rightmost = {
+        y: max(float(x) for x, z in last.get_paths()[0].vertices if z == y) for y in (0.0, 3.0)
+    }
+    assert rightmost == {0.0: rest + 100, 3.0: rest + 500}
+
+
+def test_no_turns_are_an_empty_picture() -> None:
+    for figure in (plot_waterfalls([]), plot_distribution({}), plot_estimates({}), plot_load([])):
+        drawn(figure)
+
+
+def test_voices_span_what_was_given_on_the_clock_of_the_end() -> None:
+    tone = np.sin(np.arange(16_000) / 9).astype(np.float32)
+    figure = plot_voices(
+        tone, 0 * tone, 16_000, -400, decided_ms=200, audible_ms=500, holds_ms=[(-300, -100)]
+    )
+    drawn(figure)
+    upper, lower = figure.axes
+    assert lower.get_xlim() == pytest.approx((-400, 600))
+    for axes in (upper, lower):
+        assert [float(line.get_xdata()[0]) for line in axes.lines] == [0, 200, 500]  # type: ignore[index, arg-type]
+
+
+def test_load_is_drawn_in_order_of_calls() -> None:
+    points = [LoadPoint(8, 500, 900, 1.1), LoadPoint(1, 300, 400), LoadPoint(4, 320, 450, 0.5)]
+    figure = plot_load(points)
+    drawn(figure)
+    assert xy(figure.axes[0].lines[0]) == [(1, 300), (4, 320), (8, 500)]
