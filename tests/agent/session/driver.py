@@ -59,6 +59,11 @@ class Driver:
     def phase(self) -> Phase:
         return self.state.phase
 
+    def replies_told(self) -> list[str]:
+        """What the client was told about replies."""
+        told = [c for c in self.log if isinstance(c, do.Tell) and c.type == "reply"]
+        return [command.fields["state"] for command in told]
+
     def is_in(self, phase: Phase) -> bool:
         return self.state.phase is phase
 

@@ -300,6 +300,7 @@ def test_it_goes_on_where_it_was_after_a_false_stop() -> None:
     call.starts()
     call.run(SPECULATIVE.interruption.stop_s)
     assert call.counts["stops"] == 1
+    assert call.replies_told()[-1] == "stopped"
     played = call.playout.played_s
     call.heard.clear()
     call.run(SPECULATIVE.interruption.false_stop_s - 0.1)
@@ -307,6 +308,7 @@ def test_it_goes_on_where_it_was_after_a_false_stop() -> None:
     assert call.playout.played_s == played
     call.run(0.2)
     assert call.counts["resumes"] == call.counts["false_barge_ins"] == 1
+    assert call.replies_told()[-1] == "resumed"
     call.pauses()
     while call.flushes:
         call.answer_flush("")
@@ -344,6 +346,7 @@ def test_words_after_a_stop_make_it_an_interruption() -> None:
     call.starts()
     call.run(SPECULATIVE.interruption.stop_s + 0.1)
     call.answer_flush("please stop")
+    assert call.replies_told()[-2:] == ["stopped", "interrupted"]
     assert call.counts["barge_ins"] == 1
     assert call.counts["resumes"] == 0
 

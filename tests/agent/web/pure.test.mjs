@@ -6,6 +6,8 @@ const { check, parse, MAX_CHARS } = await import(`${web}/protocol.js`);
 const { Ring } = await import(`${web}/ring.js`);
 const { axis, bars, parts, total, why } = await import(`${web}/spans.js`);
 const { readLink } = await import(`${web}/link.js`);
+const { agentTexts } = await import(`${web}/captions.js`);
+const { answerTo } = await import(`${web}/marks.js`);
 const { microphoneProblem, offerProblem, problem, stageProblem } = await import(`${web}/problems.js`);
 
 const frames = (at, n, more = {}) => ({
@@ -151,4 +153,16 @@ test("every problem has a title and says what to do", () => {
   const codes = found.map(({ code }) => code);
   assert.deepEqual(codes.slice(0, 4), ["denied", "no microphone", "busy", "unknown"]);
   assert.deepEqual(codes.slice(4, 10), ["refused", "token", "origin", "refused", "refused", "full"]);
+});
+
+test("a reply that was stopped and went on has its words once, and answers once", () => {
+  const talk = (reply, start, end, outcome) => ({ key: 1, reply, start, end, outcome });
+  const state = {
+    turns: [{ key: 1, turn: 1, replies: [{ reply: 4, spoken: "Half past nine." }] }],
+    talks: [talk(4, 3, 4, "stopped"), talk(4, 5, 6, "done")],
+    decisions: [{ at: 2.5, since: 2 }, { at: 4.5, since: 4.2, heeded: false }],
+  };
+  assert.deepEqual(agentTexts(state), [{ start: 3, end: 6, text: "Half past nine." }]);
+  assert.equal(answerTo(state, state.decisions[0]).start, 3);
+  assert.equal(answerTo(state, state.decisions[1]), null);
 });

@@ -96,6 +96,20 @@ test("the agent's speech: begun, cut off, resumed, done", () => {
   assert.equal(state.turns[0].replies[0].state, "done");
 });
 
+test("a stop is silence until the reply goes on or is given up", () => {
+  const stopped = [hello, reply(1, 1, "speaking"), reply(2, 1, "stopped")];
+  const silent = run(...stopped);
+  assert.deepEqual(silent.talks.map(({ end, outcome }) => [end, outcome]), [[2, "stopped"]]);
+  assert.deepEqual(silent.marks, [{ at: 2, kind: "stop" }]);
+  const on = run(...stopped, reply(3, 1, "resumed"), reply(4, 1, "done"));
+  assert.deepEqual(on.talks.map(({ start, end, outcome }) => [start, end, outcome]), [
+    [1, 2, "stopped"], [3, 4, "done"],
+  ]);
+  const off = run(...stopped, reply(2.5, 1, "interrupted"));
+  assert.deepEqual(off.talks.map(({ end, outcome }) => [end, outcome]), [[2, "interrupted"]]);
+  assert.deepEqual(off.marks.map(({ kind }) => kind), ["stop", "barge-in"]);
+});
+
 test("what did not change keeps its identity", () => {
   const before = run(hello, words(1, 1, "a"), words(2, 2, "b"));
   const after = reduce(before, words(3, 2, "b c"));

@@ -108,8 +108,9 @@ def tick(transition: Transition) -> None:
     elif talking and not overlap.was_stopped and spoken >= clock(rules.stop_s):
         transition.count("stops")
         transition.set_overlap(stopped_at=at, was_stopped=True)
-        transition.set_reply(held=True)
-        transition.do(Hold(transition.reply.number))
+        reply = transition.set_reply(held=True)
+        transition.do(Hold(reply.number))
+        transition.tell_reply(reply, "stopped")
     elif talking and overlap.asked_at is None and spoken >= clock(rules.peek_s):
         last = overlap.answered_at
         if last is None or at - last >= clock(rules.peek_every_s):

@@ -11,11 +11,13 @@ export function callerTexts(state) {
     .map(({ start, end, turn }) => ({ start, end: end ?? Infinity, text: texts.get(turn) }));
 }
 
-/** The agent's words, as far as they were played. */
+/** The agent's words, as far as they were played, each reply's once, stops and all. */
 export function agentTexts(state) {
-  return state.talks.flatMap(({ key, reply, start, end }) => {
+  return state.talks.flatMap(({ key, reply, start }, i) => {
+    if (state.talks[i - 1]?.reply === reply) return [];
     const found = state.turns.find((one) => one.key === key);
     const text = found?.replies.find((one) => one.reply === reply)?.spoken;
+    const { end } = state.talks.findLast((talk) => talk.reply === reply);
     return text ? [{ start, end: end ?? Infinity, text }] : [];
   });
 }

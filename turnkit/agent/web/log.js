@@ -35,7 +35,12 @@ export function lines(state) {
   for (const { detector, at, since, verdict } of state.fires) {
     found.push({ at, text: `${detector} ${VERDICTS[verdict]} ${ms(at - since)} into the silence.` });
   }
-  const marks = { "barge-in": "You interrupted the agent.", "take-back": "The decision was taken back.", resume: "The agent resumed." };
+  const marks = {
+    stop: "The agent stopped to hear whether you want the turn.",
+    "barge-in": "You interrupted the agent.",
+    "take-back": "The decision was taken back.",
+    resume: "The agent resumed.",
+  };
   for (const { at, kind } of state.marks) found.push({ at, text: marks[kind] });
   return found.sort((a, b) => b.at - a.at).slice(0, MOST);
 }

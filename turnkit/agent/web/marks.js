@@ -2,7 +2,7 @@
 import { LABEL_PX } from "./lanes.js";
 import { total } from "./spans.js";
 
-const MARK_NAMES = { "barge-in": "barge-in", "take-back": "taken back", resume: "resumes" };
+const MARK_NAMES = { "barge-in": "barge-in", "take-back": "taken back", stop: "stops", resume: "resumes" };
 const seen = (p, from, to = from) => to >= p.from - 1 && from <= p.to + 1;
 
 /** Bands where the caller paused; the last one before a decision is the wait for it. */
@@ -53,14 +53,15 @@ export function drawExtents(p, state) {
   }
 }
 
-/** Where the answer to a decision became audible: the next talk after it, or null. */
+/**
+ * Where the answer to a decision became audible: the next talk after it, or null. What
+ * goes on after a stop answers nothing.
+ */
 export function answerTo(state, decision) {
   const next = state.decisions.find((one) => one.at > decision.at);
-  return (
-    state.talks.find(
-      (talk) => talk.start >= decision.at && (!next || talk.start < next.at),
-    ) ?? null
-  );
+  const fits = ({ start, reply }, i) =>
+    start >= decision.at && (!next || start < next.at) && state.talks[i - 1]?.reply !== reply;
+  return state.talks.find(fits) ?? null;
 }
 
 /** From each decision to the moment its answer was heard. */

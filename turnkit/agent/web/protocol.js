@@ -18,9 +18,13 @@ const listOf = (check) => (x) => Array.isArray(x) && x.every(check);
 /** Detector events, in the words of turnkit's TurnEvent. */
 export const EVENT_KINDS = ["speech started", "speech paused", "turn resumed", "turn ended"];
 
-/** What a reply can be; "speaking" comes with its first audible sample. */
+/**
+ * What a reply can be; "speaking" comes with its first audible sample. A "stopped" one is
+ * held because somebody speaks over it, until it is "resumed" or "interrupted".
+ */
 export const REPLY_STATES = [
-  "drafting", "adopted", "discarded", "speaking", "done", "interrupted", "taken back", "resumed",
+  "drafting", "adopted", "discarded", "speaking", "done", "interrupted", "taken back",
+  "stopped", "resumed",
 ];
 
 /** Phases of a call, in the order in which a smooth turn goes through them. */

@@ -23,8 +23,8 @@ export function initial() {
     pauses: [], // {start, end, outcome: "open" | "resumed" | "ended"}
     decisions: [], // {at, since, score, reason, turn, heeded, takenBack}
     fires: [], // of shadow detectors: {detector, at, since, verdict}
-    talks: [], // the agent's speech: {key, reply, start, end, outcome}
-    marks: [], // {at, kind: "barge-in" | "take-back" | "resume"}
+    talks: [], // the agent's speech, in stretches: {key, reply, start, end, outcome}
+    marks: [], // {at, kind: "stop" | "barge-in" | "take-back" | "resume"}
     stats: null,
     errors: [], // {at, stage, text, fatal}
     ended: null, // why, in the agent's words
@@ -129,7 +129,9 @@ function onShadowEvent(state, { at, since, detector, kind }) {
   return { ...state, fires: append(state.fires, fire, at) };
 }
 
-const MARKS = { interrupted: "barge-in", resumed: "resume" };
+const MARKS = { stopped: "stop", interrupted: "barge-in", resumed: "resume" };
+/** What ends a stretch of the agent's speech. */
+const SILENT = new Set(["done", "interrupted", "taken back", "discarded", "stopped"]);
 
 function onReply(state, message) {
   const { at, reply, state: now, text } = message;
@@ -143,8 +145,10 @@ function onReply(state, message) {
     const talk = { key: turnKey(message), reply, start: at, end: null, outcome: "speaking" };
     next.talks = append(state.talks, talk, at);
   }
-  if (speaking && ["done", "interrupted", "taken back", "discarded"].includes(now)) {
+  if (speaking && SILENT.has(now)) {
     next.talks = amendLast(state.talks, { end: at, outcome: now });
+  } else if (open?.outcome === "stopped" && now === "interrupted") {
+    next.talks = amendLast(state.talks, { outcome: now }); // it was silent since the stop
   }
   if (now === "taken back") return takeBack(next, at);
   if (MARKS[now]) next.marks = append(state.marks, { at, kind: MARKS[now] }, at);

@@ -3,7 +3,7 @@ import { clock } from "./lanes.js";
 import { duration, el } from "./dom.js";
 import { total } from "./spans.js";
 
-const AUDIBLE = new Set(["speaking", "done", "interrupted", "resumed"]);
+const AUDIBLE = new Set(["speaking", "done", "interrupted", "stopped", "resumed"]);
 const DROPPED = { discarded: "draft, discarded", "taken back": "taken back, unheard" };
 
 function callerLine(turn) {
