@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.agent.calling import calling, spoken_part, wait_for
 from tests.agent.live import share_of_words
-from turnkit.lab.caller import Caller, Recording
-from turnkit.agent.measuring.calls import calling, spoken_part, wait_for
 from turnkit.agent.preset import read_preset
 from turnkit.agent.stack import Stack
 from turnkit.audio import Samples
 from turnkit.corpus.reader import load_corpus
 from turnkit.corpus.schema import Turn
+from turnkit.lab.caller import Caller, Recording
 from turnkit.peers import SMOLLM2, locate
 from turnkit.stages.stt.whisper_files import WhisperSettings
 from turnkit.stages.stt.whisper_model import WhisperModel

@@ -1,4 +1,4 @@
-"""``turnkit bench``: what detectors, stages and calls cost and take."""
+"""``turnkit bench``: what detectors and the agent's stages cost and take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 DEFAULT = "detectors"
 """What is measured where the first word does not say."""
 
-KINDS = (DEFAULT, "stages", "calls")
+KINDS = (DEFAULT, "stages")
 """What can be measured; each is a module ``turnkit.cli.bench_KIND``."""
 
 
