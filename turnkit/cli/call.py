@@ -1,0 +1,129 @@
+"""``turnkit call``: calls to an agent, measured in what the caller heard."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from turnkit.cli.main import Subparsers
+    from turnkit.lab.concluding import Conclusion
+    from turnkit.lab.folder import RunFolder
+    from turnkit.lab.request import Prepared, RunRequest
+
+MODES = ("batch", "streaming", "speculative")
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare ``turnkit call``."""
+    parser = subparsers.add_parser(
+        "call",
+        help="call an agent and measure what a user feels",
+        description="Place real calls over WebRTC, say a corpus's turns or play a scenario, keep "
+        "both sides as the caller had them, and read latencies and interruptions from the audio. "
+        "A run that was stopped goes on when the same command is given again.",
+    )
+    parser.add_argument(
+        "source", metavar="SCENARIO_OR_CORPUS", help="serve/scenarios/NAME.yaml, or a corpus"
+    )
+    parser.add_argument(
+        "--agent",
+        metavar="URL_OR_PRESET",
+        default="embedded",
+        help="address of a running agent, or a preset to serve meanwhile (default: embedded)",
+    )
+    parser.add_argument("--turns", type=int, metavar="N", help="turns, or calls of a scenario")
+    parser.add_argument(
+        "--callers", type=int, default=1, metavar="K", help="at a time (default: 1)"
+    )
+    parser.add_argument("--network", metavar="NAME", help="good, mobile, far, phone, or a file")
+    parser.add_argument("--mode", choices=MODES, help="how a preset's stages work together")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="key=value")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", metavar="DIR", help="default: runs/calls-SOURCE")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Call, measure and print; 1 if what a scenario expects did not happen."""
+    import json
+    import sys
+    from pathlib import Path
+
+    from turnkit.errors import MissingDependencyError
+
+    try:
+        from turnkit.lab.concluding import conclude
+        from turnkit.lab.folder import RunFolder
+        from turnkit.lab.request import prepare
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if isinstance(error, MissingDependencyError) or package in {"", "turnkit"}:
+            raise
+        raise MissingDependencyError(package, "agent", "turnkit call") from error
+    folder = RunFolder(args.out or Path("runs") / f"calls-{_short(args.source)}")
+    prepared = prepare(_request(args))
+    place(prepared, folder, quiet=args.json)
+    conclusion = conclude(folder)
+    if args.json:
+        print(json.dumps(conclusion.found, indent=1))
+    else:
+        print(_text(conclusion, folder))
+    for verdict in conclusion.verdicts:
+        print(verdict.text, file=sys.stderr if args.json else sys.stdout)
+    return 0 if conclusion.holds else 1
+
+
+def place(prepared: Prepared, folder: RunFolder, *, quiet: bool = False) -> None:
+    """Place the calls of a run, with a progress bar."""
+    import asyncio
+    import sys
+
+    from tqdm import tqdm
+
+    from turnkit.lab.run import run as run_calls
+
+    total = sum(script.turns for script in prepared.scripts)
+    done = set(folder.finished())
+    before = sum(script.turns for script in prepared.scripts if script.number in done)
+    with tqdm(total=total, initial=before, unit="turn", disable=quiet, desc="calls") as bar:
+        asyncio.run(
+            run_calls(
+                prepared,
+                folder,
+                told=lambda _record, turns: bar.update(turns),
+                report=lambda line: print(line, file=sys.stderr),
+            )
+        )
+
+
+def _request(args: argparse.Namespace) -> RunRequest:
+    from turnkit.lab.request import RunRequest
+
+    mode = [f"mode={args.mode}"] if args.mode else []
+    return RunRequest(
+        source=args.source,
+        agent=args.agent,
+        overrides=(*mode, *args.overrides),
+        turns=args.turns,
+        callers=args.callers,
+        network=args.network,
+        seed=args.seed,
+    )
+
+
+def _short(source: str) -> str:
+    """Name of a folder for a source: what is left of it without folders and endings."""
+    import re
+    from pathlib import Path
+
+    path = Path(source)
+    name = path.stem if path.suffix in {".yaml", ".yml", ".parquet"} else source
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+
+
+def _text(conclusion: Conclusion, folder: RunFolder) -> str:
+    from turnkit.lab.measuring.figures import run_text
+
+    return f"{run_text(conclusion.run, conclusion.found)}\n\nreport: {folder.path}/report.html"
