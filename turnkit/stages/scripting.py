@@ -26,7 +26,9 @@ class Delay:
     ----------
     spec : str or float
         ``75`` or ``"75"``: always that. ``"uniform:50:100"``. ``"lognormal:180:0.4"``:
-        median 180, sigma 0.4 of its logarithm.
+        median 180, sigma 0.4 of its logarithm. ``"tail:120:0.3:0.05:1500"``: lognormal
+        with median 120 and sigma 0.3, and 1500 more with a chance of 0.05, which is how
+        a service looks whose replies now and then wait in a queue.
     seed : int
 
     Raises
@@ -45,15 +47,17 @@ class Delay:
             values = [float(number) for number in numbers]
         except ValueError:
             values = []
-        wanted = {"constant": 1, "uniform": 2, "lognormal": 2}.get(name)
+        wanted = {"constant": 1, "uniform": 2, "lognormal": 2, "tail": 4}.get(name)
         if len(values) != wanted or any(not 0 <= v < math.inf for v in values):
             raise ConfigError(
-                f"delay {self.spec!r}: expected milliseconds, uniform:LOW:HIGH or "
-                "lognormal:MEDIAN:SIGMA"
+                f"delay {self.spec!r}: expected milliseconds, uniform:LOW:HIGH, "
+                "lognormal:MEDIAN:SIGMA or tail:MEDIAN:SIGMA:CHANCE:MORE"
             )
         self._name, self._values = name, values
         if name == "uniform" and values[0] > values[1]:
             raise ConfigError(f"delay {self.spec!r}: the lower end comes first")
+        if name == "tail" and values[2] > 1:
+            raise ConfigError(f"delay {self.spec!r}: expected a chance of 0 .. 1")
 
     def draw_ms(self) -> float:
         """Next delay in milliseconds."""
@@ -61,7 +65,10 @@ class Delay:
             return self._values[0]
         if self._name == "uniform":
             return float(self._random.uniform(self._values[0], self._values[1]))
-        return float(self._values[0] * math.exp(self._values[1] * self._random.standard_normal()))
+        usual = self._values[0] * math.exp(self._values[1] * self._random.standard_normal())
+        if self._name == "tail" and self._random.random() < self._values[2]:
+            usual += self._values[3]
+        return float(usual)
 
     async def wait(self) -> None:
         """Sleep for the next delay."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from turnkit.errors import ConfigError
@@ -10,12 +12,14 @@ from turnkit.settings_file import build
 from turnkit.stages.llm.embedded import EmbeddedLlm, EmbeddedSettings
 from turnkit.stages.llm.fake import FakeLlm, FakeLlmSettings
 from turnkit.stages.llm.gguf import DEFAULT_MODEL, fetch_gguf
+from turnkit.stages.llm.hedged import HedgedLlm, HedgedSettings
 from turnkit.stages.llm.protocol import LanguageModel
 from turnkit.stages.llm.remote import RemoteLlm
 from turnkit.stages.llm.remote_settings import RemoteLlmSettings
 
-KINDS = ("smollm2", "gguf", "openai", "fake")
-"""SmolLM2 in this process, another GGUF model in this process, a service, a script."""
+KINDS = ("smollm2", "gguf", "openai", "fake", "hedged")
+"""SmolLM2 in this process, another GGUF model in this process, a service, a script, and
+two of these of which the faster one answers."""
 
 _WHERE = "llm"
 
@@ -27,7 +31,7 @@ def open_llm(settings: Mapping[str, Any]) -> LanguageModel:
     ----------
     settings : mapping
         ``kind`` is one of `KINDS`; the other keys are those of `EmbeddedSettings`,
-        `RemoteLlmSettings` or `FakeLlmSettings`.
+        `RemoteLlmSettings`, `FakeLlmSettings` or `HedgedSettings`.
 
     Raises
     ------
@@ -41,6 +45,8 @@ def open_llm(settings: Mapping[str, Any]) -> LanguageModel:
         return FakeLlm(chosen)
     if isinstance(chosen, RemoteLlmSettings):
         return RemoteLlm(chosen)
+    if isinstance(chosen, HedgedSettings):
+        return _open_hedged(chosen)
     return EmbeddedLlm(chosen)
 
 
@@ -64,11 +70,15 @@ def fetch_llm(settings: Mapping[str, Any], report: Callable[[str], None]) -> Non
     chosen = read_settings(settings)
     if isinstance(chosen, EmbeddedSettings):
         fetch_gguf(chosen.model, chosen.file, report)
+    if isinstance(chosen, HedgedSettings):
+        for one in (chosen.first, chosen.second):
+            if one is not None:
+                fetch_llm(one, report)
 
 
 def read_settings(
     settings: Mapping[str, Any],
-) -> EmbeddedSettings | RemoteLlmSettings | FakeLlmSettings:
+) -> EmbeddedSettings | RemoteLlmSettings | FakeLlmSettings | HedgedSettings:
     """Check settings without making an engine.
 
     Raises
@@ -81,11 +91,44 @@ def read_settings(
         return build(FakeLlmSettings, _as_text(rest), _WHERE)
     if kind == "openai":
         return build(RemoteLlmSettings, rest, _WHERE)
+    if kind == "hedged":
+        return _read_hedged(rest)
     if kind == "gguf" and "model" not in rest:
         raise ConfigError("llm.model: missing; expected the path of a GGUF file, or a hub id")
     if kind == "smollm2" and rest.get("model", DEFAULT_MODEL) != DEFAULT_MODEL:
         raise ConfigError(f"llm.model {rest['model']!r}: other models are of the kind gguf")
     return build(EmbeddedSettings, rest, _WHERE)
+
+
+def _read_hedged(settings: dict[str, Any]) -> HedgedSettings:
+    chosen = build(HedgedSettings, settings, _WHERE)
+    for name, one in (("first", chosen.first), ("second", chosen.second)):
+        if one is None:
+            continue
+        if one.get("kind") == "hedged":
+            raise ConfigError(f"llm.{name}.kind 'hedged': expected an engine that is not hedged")
+        with _below(name):
+            read_settings(one)
+    return chosen
+
+
+def _open_hedged(settings: HedgedSettings) -> HedgedLlm:
+    with _below("first"):
+        first = open_llm(settings.first)
+    if settings.second is None:
+        return HedgedLlm(settings, first)
+    with _below("second"):
+        return HedgedLlm(settings, first, open_llm(settings.second))
+
+
+@contextmanager
+def _below(name: str) -> Iterator[None]:
+    """Let errors of one of two engines name its keys as they are in the preset."""
+    try:
+        yield
+    except ConfigError as error:
+        where = f"{_WHERE}.{name}"
+        raise ConfigError(re.sub(rf"^{_WHERE}\b", where, str(error))) from error
 
 
 def _split(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

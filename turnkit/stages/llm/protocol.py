@@ -51,7 +51,7 @@ class Conversation(Protocol):
         ...
 
     def take_counts(self) -> Mapping[str, int]:
-        """What happened since the last time that is worth counting, by name.
+        """Tell what happened since the last time that is worth counting, by name.
 
         What did not happen may be left out. A reply is counted once it has ended or was
         closed, and once only. Names are those of `turnkit.stages.llm.hedged`; an engine
@@ -68,7 +68,7 @@ class Uncounted:
     """What a `Conversation` inherits that has nothing to count."""
 
     def take_counts(self) -> Mapping[str, int]:
-        """Nothing; see `Conversation.take_counts`."""
+        """Tell nothing; see `Conversation.take_counts`."""
         return {}
 
 
