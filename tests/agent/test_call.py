@@ -381,6 +381,28 @@ def test_what_happens_between_two_frames_is_timed_there() -> None:
     assert turn.first_token_at - asked["at"] == pytest.approx(0.0835, abs=2e-4)
 
 
+@pytest.mark.parametrize("end", ["hangup", "vanish", "limit"])
+def test_the_client_is_told_every_count_before_the_end(end: str) -> None:
+    async def body() -> HeldCall:
+        limits = LimitSettings(duration_s=8.0) if end == "limit" else None
+        async with scripted(limits=limits) as stack, calling(stack) as call:
+            await call.exchange(TURN)
+            call.transport.say(HALVES)
+            await call.until("reply", state="drafting", times=2)
+            await call.passes(0.15)
+            if end == "hangup":
+                call.transport.message(type="hangup")
+            if end != "vanish":
+                await call.over()
+        return call
+
+    call = run(body)
+    counts = call.summary.counts
+    told = call.told("stats")[-1]["counts"]
+    assert {name: n for name, n in told.items() if n} == counts == call.observed.counts
+    assert counts["tokens"] > counts["wasted_tokens"] > 0
+
+
 def test_messages_of_the_caller() -> None:
     async def body() -> None:
         async with scripted() as stack, calling(stack) as call:

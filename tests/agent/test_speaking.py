@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from turnkit.agent.session.events import (
 from turnkit.agent.session.playout import Playout
 from turnkit.agent.session.settings import Mode
 from turnkit.agent.speaking import Speaker, spread
+from turnkit.stages.llm.fake import FakeConversation
 from turnkit.stages.llm.protocol import ChatMessage
 
 E = TypeVar("E", bound=Event)
@@ -31,10 +33,12 @@ REPLY = "Well, it is a sunny day, and there will be no rain."
 
 
 class Voice:
-    """A speaker, what it posted, and what was queued."""
+    """A speaker, what it posted and counted, and what was queued."""
 
-    def __init__(self, speaker: Speaker, playout: Playout, posted: list[Event]) -> None:
-        self.speaker, self.playout, self.posted = speaker, playout, posted
+    def __init__(
+        self, speaker: Speaker, playout: Playout, posted: list[Event], counts: Counter[str]
+    ) -> None:
+        self.speaker, self.playout, self.posted, self.counts = speaker, playout, posted, counts
 
     def of(self, kind: type[E]) -> list[E]:
         return [each for each in self.posted if isinstance(each, kind)]
@@ -57,8 +61,13 @@ async def speaking(mode: Mode = "streaming", **settings: Any) -> AsyncIterator[V
             tasks.add(task)
             return task
 
-        speaker = Speaker(stack, playout, post, lambda: 0, spawn)
-        yield Voice(speaker, playout, posted)
+        counts: Counter[str] = Counter()
+
+        def count(name: str, n: int) -> None:
+            counts[name] += n
+
+        speaker = Speaker(stack, playout, post, lambda: 0, spawn, count)
+        yield Voice(speaker, playout, posted, counts)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -136,6 +145,32 @@ def test_the_next_reply_waits_until_the_model_let_go_of_the_last() -> None:
             assert "".join(each.text for each in voice.of(Wrote) if each.reply == 6) == REPLY
 
     run(body)
+
+
+@pytest.mark.parametrize("end", ["whole", "cancelled", "failed"])
+def test_what_the_model_counts_is_taken_once_it_let_go(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    def take_counts(self: FakeConversation) -> dict[str, int]:
+        closed.append(not self._relay._tasks)
+        return {"hedges": 2, "hedge_wins": 1}
+
+    monkeypatch.setattr(FakeConversation, "take_counts", take_counts)
+
+    async def body() -> None:
+        llm = {"fault": {"kind": "error"}} if end == "failed" else {}
+        async with speaking(llm=llm) as voice:
+            voice.speaker.start(1, ASKED)
+            await asyncio.sleep(0.1 if end == "cancelled" else 5.0)
+            if end == "cancelled":
+                voice.speaker.cancel(1)
+                await asyncio.sleep(0.01)
+            assert voice.counts == {"hedges": 2, "hedge_wins": 1}
+
+    run(body)
+    assert closed == [True]
 
 
 @pytest.mark.parametrize(("stage", "kind"), [("llm", "error"), ("tts", "error")])

@@ -124,7 +124,12 @@ class Call:
 
     def _open(self) -> None:
         self._speaker = Speaker(
-            self._stack, self._playout, self._post, self._clock.now, self._spawn
+            self._stack,
+            self._playout,
+            self._post,
+            self._clock.now,
+            self._spawn,
+            self._display.count,
         )
         self._open_recogniser()
         self._display.hello(self._stack, self._detectors, self._state.call_id)
@@ -149,6 +154,7 @@ class Call:
             self._playout.close(reply)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(self._transport.aclose, self._reason)
+            parts.callback(self._tell_counts)
             for name in ("_speaker", "_stt"):
                 part = getattr(self, name, None)
                 if part is not None:
@@ -166,6 +172,10 @@ class Call:
         with suppress(Exception):  # it may be the very transport that broke
             self._display.tell("error", self._clock.now(), stage="server", text=words, fatal=True)
             self._display.tell("bye", self._clock.now(), reason=words)
+
+    def _tell_counts(self) -> None:
+        with suppress(Exception):  # as above
+            self._display.tell_counts(self._clock.now())
 
     def _leave(self, reason: str) -> None:
         self._post(Left(self._clock.now()))

@@ -54,6 +54,7 @@ class Display:
         self.meter = Meter()
         self._turns: dict[int, TurnRecord] = {}
         self._counts: Counter[str] = Counter()
+        self._untold = False
         self._transport_ms: float | None = None
 
     def tell(self, type_: str, at: int, **fields: Any) -> None:
@@ -64,19 +65,35 @@ class Display:
         """Carry out a command that changes nothing of the call."""
         match command:
             case Tell():
+                if command.type == "bye":
+                    self.tell_counts(at)
                 self._transport.send({"type": command.type, **command.fields})
                 if command.type == "error":
                     self._observer.note("stage failed", **command.fields)
             case Count():
-                self._counts[command.name] += 1
-                self._observer.count(command.name)
+                self.count(command.name, command.n)
             case Record():
                 record = replace(command.record, transport_ms=self._transport_ms)
                 self._turns[record.turn] = record
                 self.tell("turn", at, **record.as_dict())
-                self.tell("stats", at, **describe(self._turns.values(), self._counts))
+                self._tell_stats(at)
                 if command.final:
                     self._observer.turn_done(record)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Count something; the client is told with the next ``stats``."""
+        self._counts[name] += n
+        self._untold = True
+        self._observer.count(name, n)
+
+    def tell_counts(self, at: int) -> None:
+        """Tell the client what was counted since the last ``stats``, if anything was."""
+        if self._untold:
+            self._tell_stats(at)
+
+    def _tell_stats(self, at: int) -> None:
+        self._untold = False
+        self.tell("stats", at, **describe(self._turns.values(), self._counts))
 
     def take_link(self, message: Mapping[str, Any]) -> None:
         """Take a client's figures of the way from the transport to its ear."""
@@ -121,8 +138,9 @@ class Display:
             )
 
     def timeline(self, trace: Trace, now: int) -> None:
-        """Show levels and scores since the last time."""
+        """Show levels, scores and counts since the last time."""
         self.meter.traced(trace)
+        self.tell_counts(now)
         fields = self.meter.take(now)
         if fields is not None:
             self._transport.send({"type": "frames", **fields})

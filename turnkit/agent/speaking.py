@@ -33,6 +33,8 @@ class Speaker:
         The call's clock.
     spawn : callable
         Starts a task of the call.
+    count : callable
+        Gets what the language model counts: a name and how often.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Speaker:
         post: Callable[[Event], None],
         now: Callable[[], int],
         spawn: Spawn,
+        count: Callable[[str, int], None],
     ) -> None:
         self._stack, self._playout = stack, playout
-        self._post, self._now, self._spawn = post, now, spawn
+        self._post, self._now, self._spawn, self._count = post, now, spawn, count
         self._conversation = stack.llm.open()
         self._model = asyncio.Lock()
         self._prefill: asyncio.Task[None] | None = None
@@ -108,6 +111,10 @@ class Speaker:
         except StageError as error:
             self._post(StageFailed(self._now(), error.stage, error.problem, reply))
             return
+        finally:
+            # Cancelled or not: by now the model has let go of the reply.
+            for name, n in self._conversation.take_counts().items():
+                self._count(name, n)
         rest = [whole.strip()] if batch else chunker.finish()
         for clause in filter(None, rest):
             self._post(ClauseReady(self._now(), reply, clause))

@@ -13,9 +13,15 @@ from turnkit.agent.records import TurnRecord
 COUNTS = (
     "interruptions", "false_interruptions", "barge_ins", "false_barge_ins", "take_backs",
     "resumes", "overlaps", "stops", "speculations", "adopted", "discarded",
-    "stage_failures", "apologies", "empty_turns", "cached_clauses",
+    "stage_failures", "apologies", "empty_turns", "cached_clauses", "tokens", "wasted_tokens",
+    "hedges", "hedge_wins", "hedge_rescues", "hedge_tokens", "hedge_cost_microunits",
 )  # fmt: skip
-"""Everything that is counted in a call."""
+"""Everything that is counted in a call.
+
+``tokens`` are the pieces of all replies as the language model gave them, and
+``wasted_tokens`` those of replies of which nothing was heard. The last five are told by
+the language model's conversation; see `turnkit.stages.llm.hedged`.
+"""
 
 
 def percentiles(values: Iterable[float | None]) -> dict[str, float | None]:

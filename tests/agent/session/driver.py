@@ -53,6 +53,8 @@ class Driver:
         self.cancelled: set[int] = set()
         self.heard: list[int] = []
         self.made: dict[int, float] = {}
+        self.pieces: Counter[int] = Counter()
+        self.heard_at_all: set[int] = set()
         self.over = False
 
     @property
@@ -99,7 +101,7 @@ class Driver:
                 self.playout.close(command.reply)
                 self.cancelled.add(command.reply)
             case do.Count():
-                self.counts[command.name] += 1
+                self.counts[command.name] += command.n
             case do.Record():
                 if command.final:
                     self.records.append(command.record)
@@ -154,7 +156,11 @@ class Driver:
     def write(self, text: str, reply: int | None = None) -> None:
         """The language model writes a reply in clauses that end with a comma or a stop."""
         number = self.to_write.pop(0) if reply is None else reply
-        self.post(Wrote(self.at, number, text))
+        for piece in text.split():
+            open_reply = self.state.reply
+            self.post(Wrote(self.at, number, piece))
+            if open_reply is not None and open_reply.number == number and not self.state.over:
+                self.pieces[number] += 1
         for clause in text.replace(",", ",|").replace(".", ".|").split("|"):
             if clause.strip():
                 self.post(ClauseReady(self.at, number, clause.strip()))
@@ -184,6 +190,7 @@ class Driver:
             sounding = np.unique(np.ceil(frame[frame != 0]))
             self.heard += [int(value) for value in sounding]
             if reply is not None and self.playout.played_s > before:
+                self.heard_at_all.add(reply)
                 self.post(Played(self.at, reply, self.playout.played_s))
         return self
 

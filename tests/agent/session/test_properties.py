@@ -149,6 +149,14 @@ class Calls(RuleBasedStateMachine):
         )
 
     @invariant()
+    def pieces_are_counted_once_and_only_those_of_unheard_replies_as_wasted(self) -> None:
+        counts, reply = self.call.counts, self.call.state.reply
+        assert 0 <= counts["wasted_tokens"] <= counts["tokens"]
+        assert counts["tokens"] + (reply.pieces if reply else 0) == self.call.pieces.total()
+        heard = sum(self.call.pieces[number] for number in self.call.heard_at_all)
+        assert counts["tokens"] - counts["wasted_tokens"] <= heard
+
+    @invariant()
     def history_holds_only_what_was_played(self) -> None:
         said = {}
         for command in self.call.log:

@@ -367,6 +367,31 @@ def test_an_answer_over_the_last_words_has_the_floor() -> None:
     assert call.prompts[call.to_write[-1]] == "Yes."
 
 
+def test_the_price_of_drafts_is_counted_in_pieces() -> None:
+    call = started(SPECULATIVE)
+    call.starts()
+    call.run(1.0)
+    call.pauses()
+    call.answer_flush("i would like")
+    call.write("Yes, of course.")  # three pieces for nothing: the caller goes on
+    call.resumes()
+    assert call.counts["tokens"] == call.counts["wasted_tokens"] == 3
+    call.run(0.5)
+    call.pauses()
+    call.answer_flush("i would like tea")
+    call.write("Tea it is.")
+    call.ends()
+    call.starts()  # adopted, and taken back before any of it was heard
+    assert call.counts["take_backs"] == 1
+    assert call.counts["tokens"] == call.counts["wasted_tokens"] == 6
+    call.pauses()
+    call.answer_flush("i would like tea please")
+    call.ends()
+    call.reply("Very well.").run(3.0)
+    assert call.is_in(Phase.LISTENING)
+    assert (call.counts["tokens"], call.counts["wasted_tokens"]) == (8, 6)
+
+
 def test_what_stops_the_agent_and_what_ends_a_turn_are_apart() -> None:
     """The detector's end of turn alone does not stop the agent."""
     call = speaking()

@@ -91,9 +91,10 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Something worth counting happened."""
+    """Something worth counting happened, `n` times."""
 
     name: str
+    n: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,9 @@ def _release(transition: Transition) -> None:
 
 
 def wrote(transition: Transition) -> None:
-    """Note when the first piece came."""
-    if transition.reply.first_token_at is None:
+    """Note a piece, and when the first one came."""
+    reply = transition.set_reply(pieces=transition.reply.pieces + 1)
+    if reply.first_token_at is None:
         transition.set_reply(first_token_at=transition.state.at)
 
 
@@ -196,7 +197,11 @@ def record(transition: Transition, outcome: str, *, done: bool = True) -> None:
 
 def drop(transition: Transition) -> None:
     """Cancel the reply and all work on it; nothing more of it is sent."""
-    transition.do(CancelReply(transition.reply.number), Duck(1.0))
+    reply = transition.reply
+    transition.do(CancelReply(reply.number), Duck(1.0))
+    transition.count("tokens", n=reply.pieces)
+    if not reply.played_s:
+        transition.count("wasted_tokens", n=reply.pieces)
     transition.set(reply=None)
 
 

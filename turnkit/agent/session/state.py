@@ -87,6 +87,8 @@ class Reply:
         It answers a committed turn, and may be heard.
     fixed : bool
         A sentence of the agent's own.
+    pieces : int
+        Pieces of text that came from the language model.
     clauses : tuple of str
     asked, voiced : int
         Clauses handed to the voice, and those it has finished.
@@ -108,6 +110,7 @@ class Reply:
     speculated: bool = False
     adopted: bool = False
     fixed: bool = False
+    pieces: int = 0
     clauses: tuple[str, ...] = ()
     asked: int = 0
     voiced: int = 0

@@ -62,9 +62,10 @@ class Transition:
         """Give commands."""
         self.commands.extend(commands)
 
-    def count(self, *names: str) -> None:
-        """Count something."""
-        self.do(*(Count(name) for name in names))
+    def count(self, *names: str, n: int = 1) -> None:
+        """Count something that happened `n` times."""
+        if n:
+            self.do(*(Count(name, n) for name in names))
 
     def tell(self, type_: str, **fields: Any) -> None:
         """Tell the client."""

@@ -9,16 +9,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.exposition import generate_latest
 
 from turnkit.agent.records import TurnRecord
+from turnkit.agent.stats import COUNTS
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-COUNTED = frozenset(
-    {
-        "adopted", "apologies", "barge_ins", "cached_clauses", "discarded", "empty_turns",
-        "false_barge_ins", "false_interruptions", "interruptions", "overlaps", "resumes",
-        "speculations", "stage_failures", "stops", "take_backs",
-    }
-)  # fmt: skip
+COUNTED = frozenset(COUNTS)
 """Names that have a series of their own; others count as ``other``."""
 
 V2V_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
