@@ -1,74 +1,176 @@
-"""What is said over the agent: interruptions, backchannels and short noises."""
+"""Sounds whose beginnings and ends are known: rows, texts, signs of listening, noises."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from turnkit.agent.measuring.calls import spoken_part
 from turnkit.audio import Samples, resample
 from turnkit.corpus.schema import Turn
-from turnkit.stages.tts.piper import PiperTts
+from turnkit.errors import InputError
+from turnkit.lab.scenario.script import Kind, Sound
 
-Stimulus = tuple[str, Samples, int]
-"""Name, samples and rate in Hz."""
+if TYPE_CHECKING:
+    from turnkit.lab.caller.onset import Sound as Audible
+    from turnkit.stages.tts.piper import PiperTts
 
-BACKCHANNELS = ("Yeah.", "Okay.", "Right.", "Uh huh.")
-HUM = "mm-hm"
-STIMULUS_RATE = 16_000
+GREETING = (
+    "Welcome, and thank you for calling. Before we begin, let me tell you what I can do for "
+    "you today. I can book a table, look up a train, read you the news of the morning, or "
+    "simply listen to what you have to say for as long as you like."
+)
+"""Long enough to be spoken over; the words are nobody's."""
+
+RATE = 16_000
+"""Rate in Hz of everything that is made here."""
+
+TAIL_S = 0.2
+"""A recording is cut this long after its speech; the microphone's noise floor follows."""
+
+_PAD_S = 0.5
+_FRAMES_A_SECOND = 100
 
 
-def interruptions(rows: Sequence[Turn]) -> list[Stimulus]:
-    """Make interruptions of a corpus's turns."""
-    return [(f"says {row.id}", spoken_part(row), row.sample_rate) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a sound is audible, in its own seconds, and the gaps in it."""
+
+    onset: float
+    ended: float
+    gaps: tuple[tuple[float, float], ...] = ()
 
 
-def backchannels(n: int) -> list[Stimulus]:
-    """Make short signs of listening: the embedded voice at several tempos, and hums."""
-    voice = PiperTts()
-    sounds = []
-    for number in range(n):
-        round_, which = divmod(number, len(BACKCHANNELS) + 1)
-        tempo = (0.9, 1.0, 1.15)[round_ % 3]
-        if which == len(BACKCHANNELS):
-            sounds.append((f"backchannel {HUM!r}", hum(tempo), STIMULUS_RATE))
-            continue
-        text = BACKCHANNELS[which]
-        speech = voice.speak(text, length_scale=tempo)
-        samples = resample(speech.samples, voice.sample_rate, STIMULUS_RATE)
-        sounds.append((f"backchannel {text!r}", samples, STIMULUS_RATE))
-    return sounds
+def corpus_sound(row: Turn, kind: Kind = "turn") -> Sound:
+    """Make a sound of a row, cut `TAIL_S` after the annotated end of its speech.
+
+    End and pauses are those of the row's spans. Rows do not say where their speech
+    begins: the onset is the first audible sample (`turnkit.lab.caller.onset`).
+    """
+    spoken = row.samples[: round((row.end.start + TAIL_S) * row.sample_rate)]
+    samples, rate = _framed(spoken, row.sample_rate)
+    found = _audible(samples, rate)
+    return Sound(
+        kind,
+        row.id,
+        samples,
+        rate,
+        onset=found[0].start if found else 0.0,
+        ended=row.end.start,
+        holds=tuple((span.start, span.end) for span in row.pauses),
+        text=row.transcript,
+    )
+
+
+def recorded_sound(
+    name: str, samples: Samples, rate: int, ended_s: float | None = None, kind: Kind = "turn"
+) -> Sound:
+    """Make a sound of a recording without annotation, cut `TAIL_S` after its speech.
+
+    Parameters
+    ----------
+    name : str
+    samples : ndarray of float32, shape (n,)
+    rate : int
+        In Hz.
+    ended_s : float, optional
+        Where the speech ends; its last audible sample if not given.
+    kind : str, optional
+
+    Raises
+    ------
+    InputError
+        If nothing in it is audible, or it ends before `ended_s`.
+    """
+    samples, rate = _framed(samples, rate)
+    seconds = len(samples) / rate
+    if ended_s is not None and ended_s > seconds:
+        raise InputError(f"{name}: lasts {seconds:.2f} s, its speech cannot end at {ended_s:g} s")
+    found = _audible(samples, rate)
+    if not found:
+        raise InputError(f"{name}: holds nothing audible")
+    ended = found[-1].end if ended_s is None else ended_s
+    spoken = samples[: round((ended + TAIL_S) * rate)]
+    return Sound(kind, name, spoken, rate, min(found[0].start, ended), ended)
+
+
+def spoken_text(voice: PiperTts, text: str, tempo: float = 1.0) -> tuple[Samples, Extent]:
+    """Speak a text at `RATE`, cut `TAIL_S` after its end.
+
+    Raises
+    ------
+    InputError
+        If the voice finds nothing to say in it.
+    """
+    speech = voice.speak(text, length_scale=1.0 / tempo)
+    samples = resample(speech.samples, voice.sample_rate, RATE)
+    extent = extent_of(samples, text)
+    return samples[: round((extent.ended + TAIL_S) * RATE)], extent
+
+
+def extent_of(samples: Samples, name: str) -> Extent:
+    """Find where a clean sound at `RATE` is audible.
+
+    Silence is put around it: the method's noise floor is that of a recording, and a
+    short sound by itself may have none.
+
+    Raises
+    ------
+    InputError
+        If it is not audible at all.
+    """
+    silence = np.zeros(round(_PAD_S * RATE), dtype=np.float32)
+    found = _audible(np.concatenate([silence, samples, silence]), RATE)
+    if not found:
+        raise InputError(f"{name!r}: nothing in it is audible")
+    return Extent(
+        max(0.0, found[0].start - _PAD_S),
+        min(len(samples) / RATE, found[-1].end - _PAD_S),
+        tuple((one.end - _PAD_S, other.start - _PAD_S) for one, other in pairwise(found)),
+    )
 
 
 def hum(tempo: float = 1.0) -> Samples:
-    """Make an "mm-hm": two hummed syllables, the second higher (simulated).
+    """Make an "mm-hm" at `RATE`: two hummed syllables, the second higher (simulated).
 
     A letter-to-sound voice spells the word out; a hum is a glottal tone behind closed
     lips, whose nasal murmur lies below 500 Hz (Fujimura 1962).
     """
     parts = []
     for pitch, rise, seconds in ((110.0, 0.95, 0.16), (118.0, 1.25, 0.22)):
-        time = np.arange(round(seconds * tempo * STIMULUS_RATE)) / STIMULUS_RATE
+        time = np.arange(round(seconds / tempo * RATE)) / RATE
         f0 = pitch * rise ** (time / time[-1])
-        phase = 2 * np.pi * np.cumsum(f0) / STIMULUS_RATE
+        phase = 2 * np.pi * np.cumsum(f0) / RATE
         tone = sum(np.sin(k * phase) / (1 + (k * pitch / 350.0) ** 2) for k in range(1, 12))
         parts += [tone * np.sin(np.pi * time / time[-1]) ** 0.5, np.zeros(480)]
     voiced = np.concatenate(parts)
     return np.asarray(0.2 * voiced / np.max(np.abs(voiced)), dtype=np.float32)
 
 
-def noises(n: int, seed: int = 0) -> list[Stimulus]:
-    """Make coughs and knocks: bursts of shaped noise of 60 to 250 ms (simulated)."""
-    random = np.random.default_rng(seed)
-    sounds = []
-    for number in range(n):
-        seconds = float(random.uniform(0.06, 0.25))
-        burst = random.standard_normal(round(seconds * STIMULUS_RATE))
-        # A leaky sum gives the spectrum of a cough, plain noise that of a knock on a table.
-        if number % 2 == 0:
-            burst = np.convolve(burst, 0.9 ** np.arange(40), mode="same")
-        decay = np.exp(-np.linspace(0.0, 5.0, len(burst)))
-        shaped = 0.25 * burst * decay / np.max(np.abs(burst * decay))
-        sounds.append((f"noise {number}", shaped.astype(np.float32), STIMULUS_RATE))
-    return sounds
+def burst(random: np.random.Generator, *, leaky: bool) -> Samples:
+    """Make a burst of shaped noise of 60 to 250 ms at `RATE` (simulated).
+
+    A leaky sum gives the spectrum of a cough, plain noise that of a knock on a table.
+    """
+    seconds = float(random.uniform(0.06, 0.25))
+    noise = random.standard_normal(round(seconds * RATE))
+    if leaky:
+        noise = np.convolve(noise, 0.9 ** np.arange(40), mode="same")
+    shaped = noise * np.exp(-np.linspace(0.0, 5.0, len(noise)))
+    return np.asarray(0.25 * shaped / np.max(np.abs(shaped)), dtype=np.float32)
+
+
+def _audible(samples: Samples, rate: int) -> list[Audible]:
+    # The package of callers brings WebRTC, which plans can do without.
+    from turnkit.lab.caller.onset import find_sounds
+
+    return find_sounds(samples, rate)
+
+
+def _framed(samples: Samples, rate: int) -> tuple[Samples, int]:
+    """Bring a recording to a rate with whole frames of 10 ms, which finding sounds needs."""
+    if rate % _FRAMES_A_SECOND == 0:
+        return samples, rate
+    return resample(samples, rate, RATE), RATE
