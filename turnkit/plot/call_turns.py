@@ -88,6 +88,8 @@ def plot_waterfalls(turns: Sequence[Mapping[str, float]], title: str = "") -> Fi
         Every turn is a line as thick as there is room for; zero is the caller's end of
         speech. A decision before it begins left of zero.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(9.0, 4.6)
     axes = figure.subplots()
     dress(axes, "ms after the caller's end of speech", "turns, fastest first", title)
@@ -107,7 +109,7 @@ def plot_waterfalls(turns: Sequence[Mapping[str, float]], title: str = "") -> Fi
             )  # fmt: skip
     axes.axvline(0, color=END, linewidth=1.6)
     axes.set_ylim(max(1, len(widths)), 0)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False, axis="y")
     if len(widths):
         low, high = float(edges.min()), float(edges.max())

@@ -160,6 +160,8 @@ def plot_load(
     Figure
         Latency above, cores below.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(7.6, 5.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     dress(upper, "", y, title)
@@ -177,7 +179,7 @@ def plot_load(
     )
     upper.set_ylim(bottom=0)
     lower.set_ylim(bottom=0)
-    lower.xaxis.get_major_locator().set_params(integer=True)
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
     add_legend(upper)
     return figure
 

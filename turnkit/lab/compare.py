@@ -1,0 +1,285 @@
+"""Runs of calls beside each other, paired where the same turns were said.
+
+The first run is the reference. Turns are paired by name: the same row said to two agents
+differs in nothing but the agent, so that differences of pairs need far fewer turns than
+differences of medians. Intervals: percentile bootstrap over calls (over turns where fewer
+than `CALLS_FOR_BOOTSTRAP` calls have pairs), Efron & Tibshirani 1993. False interruptions:
+McNemar's exact test on discordant pairs (McNemar 1947).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkit.lab.report.rows import TurnRow
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 1_000
+CALLS_FOR_BOOTSTRAP = 8
+"""Calls below which turns are drawn instead: few calls give few different draws."""
+
+PAIRED = ("v2v_ms", "eot_ms", "post_commit_ms")
+"""Latencies whose paired differences are told."""
+
+STEAL_LIMIT = 0.02
+"""Share of CPU time given to others from which a run's latencies are in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """A run, as it is compared.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder.
+    plan : mapping
+        What was asked, of which agent and on which machine.
+    figures : mapping of str to mapping
+        ``{"value", "n", "low", "high"}`` by name.
+    turns : tuple of TurnRow
+    """
+
+    name: str
+    plan: Mapping[str, Any]
+    figures: Mapping[str, Mapping[str, Any]]
+    turns: tuple[TurnRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Paired differences of one latency: the run minus the reference, in ms.
+
+    Attributes
+    ----------
+    n : int
+        Pairs in which both have it.
+    median : float
+    low, high : float
+        95 % interval of the median.
+    faster : float
+        Share of pairs in which the run was faster.
+    drawn : str
+        ``"calls"`` or ``"turns"``: what was drawn for the interval.
+    """
+
+    n: int
+    median: float
+    low: float
+    high: float
+    faster: float
+    drawn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discordance:
+    """False interruptions in pairs of turns.
+
+    Attributes
+    ----------
+    neither, both : int
+        Pairs alike.
+    reference, other : int
+        Pairs in which only the one or the other interrupted.
+    p : float
+        Two-sided, by McNemar's exact test.
+    """
+
+    neither: int
+    both: int
+    reference: int
+    other: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairedRun:
+    """A run against the reference, turn by turn."""
+
+    name: str
+    pairs: int
+    differences: Mapping[str, Difference]
+    interruptions: Discordance
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs, the pairs of each with the first, and what makes them hard to compare."""
+
+    runs: tuple[ComparedRun, ...]
+    paired: tuple[PairedRun, ...]
+    warnings: tuple[str, ...]
+
+
+def compare(runs: Sequence[ComparedRun], seed: int = 0) -> Comparison:
+    """Compare runs with the first of them.
+
+    Parameters
+    ----------
+    runs : sequence of ComparedRun
+        At least one.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Comparison
+        Runs without a turn in common with the first have no entry in `paired`.
+    """
+    reference, *others = runs
+    paired = []
+    for other in others:
+        pairs = pair_turns(reference.turns, other.turns)
+        if pairs:
+            paired.append(_paired_run(other.name, pairs, seed))
+    return Comparison(tuple(runs), tuple(paired), tuple(warnings_of(runs)))
+
+
+def pair_turns(
+    reference: Sequence[TurnRow], other: Sequence[TurnRow]
+) -> list[tuple[TurnRow, TurnRow]]:
+    """Pair turns of the same name: the first with the first, the second with the second.
+
+    Returns
+    -------
+    list of (TurnRow, TurnRow)
+        In the order of the reference.
+    """
+    waiting: defaultdict[str, list[TurnRow]] = defaultdict(list)
+    for turn in sorted(other, key=_order, reverse=True):
+        waiting[turn.name].append(turn)
+    return [
+        (turn, waiting[turn.name].pop())
+        for turn in sorted(reference, key=_order)
+        if waiting[turn.name]
+    ]
+
+
+def _order(turn: TurnRow) -> tuple[int, int]:
+    return turn.call, turn.place
+
+
+def _paired_run(name: str, pairs: Sequence[tuple[TurnRow, TurnRow]], seed: int) -> PairedRun:
+    differences = {}
+    for latency in PAIRED:
+        known = [
+            (a.call, getattr(b, latency) - getattr(a, latency))
+            for a, b in pairs
+            if getattr(a, latency) is not None and getattr(b, latency) is not None
+        ]
+        if known:
+            calls, values = zip(*known, strict=True)
+            differences[latency] = median_difference(values, calls, seed)
+    return PairedRun(name, len(pairs), differences, _discordance(pairs))
+
+
+def median_difference(values: Sequence[float], calls: Sequence[int], seed: int = 0) -> Difference:
+    """Summarise paired differences.
+
+    Parameters
+    ----------
+    values : sequence of float
+        At least one, in ms.
+    calls : sequence of int
+        The call of each: turns of one call are not independent.
+    seed : int
+    """
+    array = np.asarray(values, dtype=np.float64)
+    names, units = np.unique(np.asarray(calls), return_inverse=True)
+    drawn = "calls"
+    if len(names) < CALLS_FOR_BOOTSTRAP:
+        drawn, units = "turns", np.arange(len(array))
+    low, high = np.percentile(_resampled_medians(array, units, seed), (2.5, 97.5))
+    faster = float(np.mean(array < 0))
+    return Difference(len(array), float(np.median(array)), float(low), float(high), faster, drawn)
+
+
+def _resampled_medians(values: Floats, units: NDArray[np.int64], seed: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(units == unit) for unit in range(int(units.max()) + 1)]
+    medians = np.empty(RESAMPLES)
+    for k in range(RESAMPLES):
+        chosen = rng.integers(len(members), size=len(members))
+        medians[k] = np.median(values[np.concatenate([members[c] for c in chosen])])
+    return medians
+
+
+def _discordance(pairs: Sequence[tuple[TurnRow, TurnRow]]) -> Discordance:
+    seen = [(a.false_interruption, b.false_interruption) for a, b in pairs]
+    reference, other = seen.count((True, False)), seen.count((False, True))
+    return Discordance(
+        neither=seen.count((False, False)),
+        both=seen.count((True, True)),
+        reference=reference,
+        other=other,
+        p=mcnemar(reference, other),
+    )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided p of McNemar's test.
+
+    Under the null hypothesis each discordant pair falls to either side with probability
+    one half.
+
+    Parameters
+    ----------
+    only_first, only_second : int
+        Discordant pairs of either kind.
+
+    Returns
+    -------
+    float
+        In 0 .. 1; 1 where there are none.
+    """
+    n, fewer = only_first + only_second, min(only_first, only_second)
+    # Integers: powers of a half leave the floats from about a thousand pairs on.
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    p: float = 2 * tail / 2**n
+    return min(1.0, p)
+
+
+def warnings_of(runs: Sequence[ComparedRun]) -> list[str]:
+    """Say what makes runs hard to compare, a line each."""
+    reference, found = runs[0], list[str]()
+    for run in runs:
+        if run is not reference:
+            found += [
+                f"{run.name}: another {what} than {reference.name}"
+                for what in ("corpus", "machine", "network")
+                if plan_part(run.plan, what) != plan_part(reference.plan, what)
+            ]
+        steal = run.plan.get("steal")
+        if isinstance(steal, int | float) and steal > STEAL_LIMIT:
+            found.append(
+                f"{run.name}: {100 * steal:.1f} % of the CPU's time went to other machines"
+            )
+        skipped = run.figures.get("skipped_frames", {}).get("value") or 0
+        if skipped:
+            found.append(
+                f"{run.name}: the caller's machine skipped {skipped:.0f} frames; its latencies "
+                "are in doubt"
+            )
+        failed = run.figures.get("failed_calls", {}).get("value") or 0
+        if failed:
+            found.append(f"{run.name}: {failed:.0f} calls failed")
+    return found
+
+
+def plan_part(plan: Mapping[str, Any], what: str) -> Any:
+    """Take from a plan what must be alike for runs to be comparable."""
+    if what == "corpus":
+        source = plan.get("source") or {}
+        return source.get("scenario") or source.get("corpus")
+    if what == "machine":
+        machine = plan.get("machine") or {}
+        return machine.get("cpu"), machine.get("cores")
+    return plan.get(what)

@@ -1,0 +1,121 @@
+"""Figures of a run in words: what each is called, in which unit, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Unit = Literal["ms", "%", "s", "", "cores", "MB"]
+
+
+class Name(NamedTuple):
+    """What a figure is called in tables."""
+
+    label: str
+    unit: Unit = "ms"
+    better: Literal["less", "more", ""] = "less"
+
+
+LATENCY: Mapping[str, Name] = {
+    "v2v_p50": Name("Voice to voice, P50"),
+    "v2v_p90": Name("Voice to voice, P90"),
+    "v2v_p99": Name("Voice to voice, P99"),
+    "v2v_max": Name("Voice to voice, longest"),
+    "v2v_mean": Name("Voice to voice, mean"),
+    "eot_p50": Name("EOT delay, P50"),
+    "eot_p90": Name("EOT delay, P90"),
+    "post_commit_p50": Name("Post-commit delay, P50"),
+    "post_commit_p90": Name("Post-commit delay, P90"),
+    "post_commit_p99": Name("Post-commit delay, P99"),
+}
+
+SPANS: Mapping[str, Name] = {
+    f"{span}_{q}": Name(f"{label}, {q.upper()}")
+    for span, label in (
+        ("uplink", "Uplink"),
+        ("stt", "STT, final words"),
+        ("llm", "LLM, first token"),
+        ("tts", "TTS, first audio"),
+        ("downlink", "Downlink"),
+        ("residual", "Residual"),
+    )
+    for q in ("p50", "p90")
+}
+
+MANNERS: Mapping[str, Name] = {
+    "turns": Name("Turns", "", ""),
+    "calls": Name("Calls", "", ""),
+    "failed_calls": Name("Failed calls", ""),
+    "false_interruptions": Name("False interruptions", ""),
+    "false_interruption_rate": Name("False interruption rate", "%"),
+    "early_commits": Name("Early decisions, unheard", ""),
+    "dead_air": Name("Dead air (> 3 s)", ""),
+    "misses": Name("Never answered", ""),
+    "take_backs": Name("Turns taken back", ""),
+    "duplicate_replies": Name("Duplicate replies", ""),
+}
+
+OVERLAPS: Mapping[str, Name] = {
+    "barge_ins": Name("Interruptions by the caller", "", ""),
+    "barge_in_success": Name("Stopped within 600 ms", "%", "more"),
+    "stop_from_onset_p50": Name("Onset to silence, P50"),
+    "stop_from_onset_p90": Name("Onset to silence, P90"),
+    "stop_from_decision_p50": Name("Decision to silence, P50"),
+    "stop_from_decision_p90": Name("Decision to silence, P90"),
+    "false_barge_ins": Name("False barge-ins", ""),
+    "false_barge_in_rate": Name("False barge-in rate", "%"),
+    "resumes": Name("Resumed", "", ""),
+    "resume_gap_p50": Name("Gap until resumed, P50"),
+}
+
+COST: Mapping[str, Name] = {
+    "speculations": Name("Replies drafted early", "", ""),
+    "adopted": Name("Drafts used", "", ""),
+    "speculation_hit_rate": Name("Speculation hit rate", "%", "more"),
+    "tokens": Name("Pieces written by the LLM", "", ""),
+    "wasted_tokens": Name("of these wasted", ""),
+    "hedges": Name("Hedged requests", "", ""),
+    "hedge_wins": Name("Hedges that won", "", ""),
+    "hedge_tokens": Name("Pieces of losers", ""),
+    "cpu_per_call": Name("CPU per call", "cores"),
+    "cpu_peak": Name("CPU, peak", "cores"),
+    "memory_mb": Name("Memory", "MB"),
+    "late_frames": Name("Frames too late to play", ""),
+    "skipped_frames": Name("Frames the caller skipped", ""),
+}
+
+GROUPS: Mapping[str, Mapping[str, Name]] = {
+    "Latency": LATENCY,
+    "Stage spans": SPANS,
+    "Turn-taking": MANNERS,
+    "Speech over the agent": OVERLAPS,
+    "Work and cost": COST,
+}
+
+NAMES: Mapping[str, Name] = {k: v for group in GROUPS.values() for k, v in group.items()}
+
+
+def number_text(value: float | None, unit: str) -> str:
+    """Write a value of a unit; shares in 0 .. 1 become percents."""
+    if value is None:
+        return "-"
+    if unit == "%":
+        return f"{100 * value:.1f} %"
+    if unit == "cores":
+        return f"{value:.2f}"
+    text = f"{value:.0f}" if unit in ("ms", "MB") or value == round(value) else f"{value:.2f}"
+    return f"{text} {unit}" if unit in ("ms", "MB", "s") else text
+
+
+def interval_text(entry: Mapping[str, Any], unit: str) -> str:
+    """Write the 95 % interval of a figure; empty where it has none."""
+    low, high = entry.get("low"), entry.get("high")
+    if low is None or high is None:
+        return ""
+    bounds = [number_text(bound, unit).removesuffix(unit).strip() for bound in (low, high)]
+    return f"[{bounds[0]} .. {bounds[1]}]"
+
+
+def name_of(figure: str) -> Name:
+    """Name of a figure; one that is not known here keeps its own."""
+    return NAMES.get(figure, Name(figure, "", ""))
