@@ -55,6 +55,7 @@ class MemoryTransport:
         self.sent: list[Message] = []
         self.frames: list[Samples] = []
         self.closed: list[str] = []
+        self.drops: list[float] = []
         self.now = 0
         self.fails: dict[str, Exception] = {}
         self.changed = asyncio.Event()
@@ -110,6 +111,9 @@ class MemoryTransport:
     def play(self, source: AudioSource) -> None:
         self.source = source
         self._playing = asyncio.create_task(self._play(source))
+
+    def drop_audio(self) -> None:
+        self.drops.append(self._loop.time() - self._began)
 
     async def _play(self, source: AudioSource) -> None:
         while True:

@@ -269,6 +269,7 @@ def test_an_interruption_empties_the_queue_in_the_same_step(
     silent = call.transport.heard[round((stopped["at"] + 0.02) * RATE) : round(began * RATE)]
     assert not silent.any(), "audio of the cancelled reply was sent"
     assert call.summary.counts["barge_ins"] == 1
+    assert transport.drops == [stopped["at"]], "what waited for a slow client was sent on"
     # The caller's words are a turn, and the agent remembers what it really said.
     (turn,) = call.summary.turns
     assert turn.text == "no wait please stop"
@@ -303,6 +304,10 @@ def test_what_is_no_interruption_does_not_end_a_reply(
     assert call.summary.turns == ()
     assert call.summary.counts.get("stops", 0) == stops
     assert call.summary.counts.get("resumes", 0) == stops
+    # A reply that is heard to its end is so by slow clients, too.
+    told = [each["at"] for each in call.told("reply", state="stopped")]
+    assert call.transport.drops == pytest.approx(told)
+    assert len(told) == stops
     # Held for a while or not: every word was sent once, and once only.
     words = len(GREETING.split())
     assert sounding_s(call.transport.heard) == pytest.approx(words * 0.8 / 3, abs=0.15)

@@ -267,10 +267,13 @@ class Call:
                 self._main.tell("agent", "speaks")
             case do.Hold():
                 self._playout.hold(command.reply)
+                self._transport.drop_audio()
             case do.Duck():
                 self._playout.duck(command.gain)
             case do.CancelReply():
                 self._speaker.cancel(command.reply)
+                if command.cut:
+                    self._transport.drop_audio()
                 self._main.tell("agent", "is silent")
             case do.HangUp():
                 self._end(command.reason)

@@ -51,6 +51,9 @@ class StubTransport:
     def play(self, source: AudioSource) -> None:
         pass
 
+    def drop_audio(self) -> None:
+        pass
+
     def send(self, message: Mapping[str, Any]) -> None:
         self.sent.append(message)
 

@@ -137,6 +137,33 @@ def test_a_client_that_does_not_read_costs_no_memory() -> None:
     run_live(call)
 
 
+@pytest.mark.parametrize("drops", [True, False])
+def test_audio_that_waits_for_a_slow_client_can_be_dropped(drops: bool) -> None:
+    async def call() -> None:
+        socket = FakeSocket()
+        transport = WebSocketTransport(socket, WebSocketSettings(queue_s=1.0))
+        socket.reads.clear()
+        source = Clip(tone(5.0, 16_000))
+        transport.play(source)
+        await asyncio.sleep(0.3)
+        transport.send({"type": "reply", "state": "interrupted"})
+        source.flush()
+        if drops:
+            transport.drop_audio()
+        await asyncio.sleep(0.05)
+        socket.reads.set()
+        await asyncio.sleep(0.05)
+        loud = [any(data) for _, data in socket.binary]
+        # One frame was on its way already; the messages and the silence after it are kept.
+        assert (sum(loud) <= 1) == drops
+        assert loud.count(False) >= 2
+        assert transport.dropped_frames == 0
+        assert [message["type"] for message in socket.text] == ["reply"]
+        await transport.aclose()
+
+    run_live(call)
+
+
 def test_a_client_that_sends_too_fast_is_slowed_down() -> None:
     async def call() -> None:
         socket = FakeSocket()

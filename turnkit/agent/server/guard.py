@@ -52,6 +52,10 @@ class GuardedTransport:
         """Begin to send what `source` gives."""
         self._transport.play(source)
 
+    def drop_audio(self) -> None:
+        """Forget outgoing audio that waits."""
+        self._transport.drop_audio()
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; nothing comes after a ``bye``."""
         if self._said_bye:

@@ -62,7 +62,7 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Send nothing of a reply for now."""
+    """Send nothing of a reply for now, not even what is on its way."""
 
     reply: int
 
@@ -76,9 +76,17 @@ class Duck:
 
 @dataclass(frozen=True, slots=True)
 class CancelReply:
-    """Drop a reply: its queued audio, its voice and its language model's work."""
+    """Drop a reply: its queued audio, its voice and its language model's work.
+
+    Attributes
+    ----------
+    reply : int
+    cut : bool
+        It is being heard, and the rest is not to be: not even what is on its way.
+    """
 
     reply: int
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

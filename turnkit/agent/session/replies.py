@@ -198,7 +198,8 @@ def record(transition: Transition, outcome: str, *, done: bool = True) -> None:
 def drop(transition: Transition) -> None:
     """Cancel the reply and all work on it; nothing more of it is sent."""
     reply = transition.reply
-    transition.do(CancelReply(reply.number), Duck(1.0))
+    cut = reply.played_s > 0 and not reply.finished
+    transition.do(CancelReply(reply.number, cut), Duck(1.0))
     transition.count("tokens", n=reply.pieces)
     if not reply.played_s:
         transition.count("wasted_tokens", n=reply.pieces)

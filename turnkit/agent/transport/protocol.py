@@ -49,6 +49,13 @@ class CallTransport(Protocol):
         """Begin to send what `source` gives, paced in real time, until closed."""
         ...
 
+    def drop_audio(self) -> None:
+        """Forget outgoing audio that was pulled and waits for a slow client.
+
+        A reply that was cut short would be heard on from there.
+        """
+        ...
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a JSON message to the client; dropped if that is not possible now."""
         ...

@@ -227,6 +227,9 @@ class WebRtcTransport:
         """Begin to send what `source` gives at 48 kHz; silence was sent until now."""
         self._track.source = source
 
+    def drop_audio(self) -> None:
+        """Do nothing: a frame is pulled as it is due and leaves at once."""
+
     # messages
 
     def _take_channel(self, channel: RTCDataChannel) -> None:

@@ -120,6 +120,10 @@ class WebSocketTransport:
         if not self._audio.ended and len(self._tasks) == 2:
             self._tasks.append(asyncio.create_task(self._pull(source)))
 
+    def drop_audio(self) -> None:
+        """Forget frames that the client has not read yet."""
+        self._frames.clear()
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; dropped if too many wait already."""
         if self._audio.ended or len(self._texts) >= self._settings.messages.backlog:
