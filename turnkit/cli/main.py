@@ -16,7 +16,10 @@ from turnkit.errors import ConfigError, TurnkitError
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-COMMANDS = ("data", "train", "eval", "export", "replay", "serve", "bench", "peers", "doctor")
+COMMANDS = (
+    "data", "train", "eval", "export", "replay", "serve", "call", "compare", "budget",
+    "experiment", "bench", "peers", "doctor",
+)  # fmt: skip
 """Modules of `turnkit.cli`, in the order of the help. Their tops import light things only."""
 
 INTERRUPTED = 130

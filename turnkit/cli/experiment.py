@@ -1,0 +1,115 @@
+"""``turnkit experiment``: questions that calls answer, a command and a figure each."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from turnkit.cli.main import Subparsers
+    from turnkit.lab.experiments.experiment import Options
+
+NAMES = (
+    "modes", "detectors", "hedging", "connections", "jitter", "line", "region", "load", "ears",
+)  # fmt: skip
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare ``turnkit experiment``."""
+    parser = subparsers.add_parser(
+        "experiment",
+        help="compare agents that differ in one thing, by calling them",
+        description="Call the same agent under conditions that differ in one thing, with the "
+        "same turns, and print a table, a figure and what follows. `ears` measures the error of "
+        "the measuring itself. An experiment that was stopped goes on.",
+    )
+    parser.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--corpus", default="embedded:test", help="default: embedded:test")
+    parser.add_argument(
+        "--agent",
+        metavar="PRESET",
+        help="default: budget, scripted stages that keep to a published latency budget",
+    )
+    parser.add_argument("--turns", type=int, metavar="N", help="in each condition")
+    parser.add_argument("--callers", type=int, metavar="K", help="calls at a time")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="key=value")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", metavar="DIR", help="default: runs/experiment-NAME")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run it, print what it showed and save the figure."""
+    from turnkit.errors import MissingDependencyError
+
+    try:
+        from turnkit.lab.experiments.questions import EXPERIMENTS
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if isinstance(error, MissingDependencyError) or package in {"", "turnkit"}:
+            raise
+        raise MissingDependencyError(package, "agent", "turnkit experiment") from error
+    if args.name == "ears":
+        return _ears(args)
+    return _compare(args, EXPERIMENTS[args.name])
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from turnkit.lab.experiments.experiment import Options
+
+    return Options(
+        corpus=args.corpus,
+        agent=args.agent,
+        overrides=tuple(args.overrides),
+        turns=args.turns,
+        callers=args.callers,
+        seed=args.seed,
+    )
+
+
+def _compare(args: argparse.Namespace, experiment: object) -> int:
+    import asyncio
+    import sys
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from turnkit.lab.experiments.experiment import Experiment
+    from turnkit.lab.experiments.page import save
+    from turnkit.lab.experiments.running import findings, run_experiment
+    from turnkit.lab.records import CallRecord
+
+    assert isinstance(experiment, Experiment)
+    out = Path(args.out or f"runs/experiment-{args.name}")
+    bars: list[tqdm[None]] = []
+
+    def begin(name: str, total: int, before: int) -> Callable[[CallRecord, int], object]:
+        for bar in bars:
+            bar.close()
+        bars[:] = [tqdm(total=total, initial=before, unit="turn", desc=name)]
+        return lambda _record, turns: bars[0].update(turns)
+
+    try:
+        results = asyncio.run(
+            run_experiment(
+                experiment, _options(args), out, begin, lambda line: print(line, file=sys.stderr)
+            )
+        )
+    finally:
+        for bar in bars:
+            bar.close()
+    shown = findings(experiment, results)
+    print(experiment.question, "", shown.table, "", *shown.lines, sep="\n")
+    print(f"\nreport: {save(experiment, results, shown, out)}")
+    return 0
+
+
+def _ears(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from turnkit.lab.ears import measure_ears
+
+    found = asyncio.run(measure_ears(args.turns or 100, args.seed))
+    print(found.as_text())
+    return 0

@@ -1,0 +1,114 @@
+"""What an experiment is: conditions that differ in one thing, and what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from turnkit.lab.concluding import Conclusion
+from turnkit.lab.request import RunRequest
+
+BUDGET = "budget"
+"""Preset with scripted stages that keep to the article's latency budget (simulated)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may choose; None leaves it to the experiment.
+
+    Attributes
+    ----------
+    corpus : str
+    agent : str or None
+        A preset.
+    overrides : tuple of str
+        ``key=value`` for every condition.
+    turns, callers : int or None
+        In each condition.
+    seed : int
+    """
+
+    corpus: str = "embedded:test"
+    agent: str | None = None
+    overrides: tuple[str, ...] = ()
+    turns: int | None = None
+    callers: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One setting of what is compared."""
+
+    name: str
+    request: RunRequest
+
+
+@asynccontextmanager
+async def no_services(_options: Options) -> AsyncIterator[dict[str, str]]:
+    """Start nothing beside the agent."""
+    yield {}
+
+
+Results = Mapping[str, Conclusion]
+"""What each condition showed, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A question and how it is answered.
+
+    Attributes
+    ----------
+    name, question : str
+    conditions : callable
+        Options and what `services` gave to conditions; the first one is the reference.
+    columns : tuple of str
+        Figures in its table.
+    drawn : tuple of str
+        Figures in its plot, in ms.
+    services : callable
+        Opens what the agents need beside them.
+    say : callable
+        What follows from the results, in lines.
+    notes : tuple of str
+        What has to be known to read it, above all what is simulated.
+    pinned : bool
+        Whether the agent and the callers get a core each.
+    """
+
+    name: str
+    question: str
+    conditions: Callable[[Options, Mapping[str, str]], list[Condition]]
+    columns: tuple[str, ...]
+    drawn: tuple[str, ...] = ("v2v_p50", "v2v_p90", "post_commit_p50")
+    services: Callable[[Options], AbstractAsyncContextManager[dict[str, str]]] = no_services
+    say: Callable[[Results], Sequence[str]] = field(default=lambda _results: ())
+    notes: tuple[str, ...] = ()
+    pinned: bool = False
+
+
+def request(options: Options, *overrides: str, **changes: object) -> RunRequest:
+    """Make a request out of options; `changes` are fields of `RunRequest`."""
+    values: dict[str, object] = {
+        "source": options.corpus,
+        "agent": options.agent or BUDGET,
+        "overrides": (*overrides, *options.overrides),
+        "turns": options.turns or 48,
+        "callers": options.callers or 4,
+        "seed": options.seed,
+    }
+    return RunRequest(**(values | changes))  # type: ignore[arg-type]
+
+
+def value(conclusion: Conclusion, name: str) -> float | None:
+    """Value of a figure, None where it was not measured."""
+    found = conclusion.figures.get(name)
+    return None if found is None else found.get("value")
+
+
+def difference(results: Results, first: str, second: str, name: str) -> float | None:
+    """How much less `second` has of a figure than `first`."""
+    values = [value(results[each], name) for each in (first, second)]
+    return None if None in values else float(values[0] or 0.0) - float(values[1] or 0.0)

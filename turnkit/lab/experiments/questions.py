@@ -1,0 +1,116 @@
+"""The experiments: each asks one question about what a user feels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from turnkit.lab.experiments import distance, load, services
+from turnkit.lab.experiments.experiment import (
+    Condition,
+    Experiment,
+    Options,
+    Results,
+    difference,
+    request,
+    value,
+)
+
+_LATENCY = ("turns", "v2v_p50", "v2v_p90", "v2v_p99", "v2v_max", "eot_p50", "eot_p90")
+_AFTER = ("post_commit_p50", "post_commit_p90")
+_HARM = ("false_interruptions", "early_commits", "dead_air")
+
+DETECTORS = {
+    "VAD 600 ms": ("bundle=vad:600",),
+    "VAD 400 ms": ("bundle=vad:400",),
+    "VAD 300 ms": ("bundle=vad:300",),
+    "Smart Turn": ("bundle=smart-turn",),
+    "default FC@600": ("bundle=default",),
+    "default FC@300": ("bundle=default", "policy=FC@300"),
+}
+"""Detectors that are put into the same agent."""
+
+
+def _modes(options: Options, _services: Mapping[str, str]) -> list[Condition]:
+    # The same turns again and again: no mode may profit from clauses voiced for another.
+    voiced = ("tts.cache.max_bytes=0",) if options.agent == "embedded" else ()
+    return [
+        Condition(mode, request(options, f"mode={mode}", *voiced))
+        for mode in ("batch", "streaming", "speculative")
+    ]
+
+
+def _say_modes(results: Results) -> list[str]:
+    lines = []
+    for mode in ("streaming", "speculative"):
+        saved = difference(results, "batch", mode, "v2v_p50")
+        if saved is not None:
+            inside = "within" if 300 <= saved <= 600 else "outside"
+            lines.append(
+                f"{mode} saves {saved:.0f} ms of V2V P50 over batch ({inside} the claimed 300 to "
+                "600 ms)"
+            )
+    after = difference(results, "streaming", "speculative", "post_commit_p50")
+    if after is not None:
+        lines.append(f"speculative saves {after:.0f} ms of post-commit P50 over streaming")
+    return lines
+
+
+def _detectors(options: Options, _services: Mapping[str, str]) -> list[Condition]:
+    return [Condition(name, request(options, *sets)) for name, sets in DETECTORS.items()]
+
+
+def _say_detectors(results: Results) -> list[str]:
+    reference, lines = value(results["VAD 600 ms"], "false_interruptions"), []
+    for name, conclusion in results.items():
+        cut = value(conclusion, "false_interruptions")
+        if name.startswith("VAD") or not reference or cut is None:
+            continue
+        lines.append(f"{name}: {1 - cut / reference:.0%} fewer false interruptions than VAD 600 ms")
+    return lines
+
+
+def _jitter(options: Options, _services: Mapping[str, str]) -> list[Condition]:
+    found = []
+    for wait_ms in (20, 60, 120):
+        for playout_ms in (20, 60, 120):
+            wanted = request(
+                options,
+                f"server.webrtc.jitter.max_wait_s={wait_ms / 1000:g}",
+                network="mobile",
+                playout_delay_s=playout_ms / 1000,
+            )
+            found.append(Condition(f"agent {wait_ms}, caller {playout_ms} ms", wanted))
+    return found
+
+
+MODES = Experiment(
+    "modes",
+    "Does it pay to let the stages overlap, and to draft replies in pauses?",
+    _modes,
+    (*_LATENCY, *_AFTER, "post_commit_p99", "residual_p50", *_HARM, "take_backs",
+     "speculation_hit_rate", "wasted_tokens"),
+    say=_say_modes,
+)  # fmt: skip
+WHO_DECIDES = Experiment(
+    "detectors",
+    "Who decides better, inside the same agent and on the same calls?",
+    _detectors,
+    (*_LATENCY[:5], "eot_p50", "eot_p90", *_HARM, "take_backs"),
+    drawn=("eot_p50", "eot_p90", "v2v_p50"),
+    say=_say_detectors,
+)
+JITTER = Experiment(
+    "jitter",
+    "How long should jitter buffers wait on a mobile network?",
+    _jitter,
+    (*_LATENCY[:5], "eot_p50", *_HARM, "late_frames"),
+    notes=("the network is simulated: real packets through a relay, profile mobile",),
+)
+EXPERIMENTS = {
+    each.name: each
+    for each in (
+        MODES, WHO_DECIDES, services.HEDGING, services.CONNECTIONS, JITTER, distance.LINE,
+        distance.REGION, load.LOAD,
+    )
+}  # fmt: skip
+"""All of them by name."""

@@ -1,0 +1,206 @@
+"""An experiment from its conditions to a table, a figure and what follows from them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from turnkit.lab.concluding import Conclusion, conclude
+from turnkit.lab.experiments.experiment import Condition, Experiment, Options, Results
+from turnkit.lab.folder import RunFolder
+from turnkit.lab.records import CallRecord
+from turnkit.lab.report.names import interval_text, name_of, number_text
+from turnkit.lab.request import prepare
+from turnkit.lab.run import run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Begin = Callable[[str, int, int], Callable[[CallRecord, int], object]]
+"""Told that a condition begins: its name, its turns, and how many of them were said before.
+Returns what is told of each call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What an experiment showed.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Figures that were measured in any condition.
+    table : str
+        Conditions in rows of text.
+    lines : tuple of str
+        What follows, and what has to be known.
+    plain : dict
+        All of it as plain values.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    lines: tuple[str, ...]
+    plain: dict[str, Any]
+
+
+class Cell(NamedTuple):
+    """A figure in a table."""
+
+    value: str
+    interval: str
+
+
+def folder_name(condition: str) -> str:
+    """Name of a condition's folder."""
+    return re.sub(r"[^\w.@-]+", "-", condition).strip("-").lower()
+
+
+async def run_experiment(
+    experiment: Experiment,
+    options: Options,
+    out: Path,
+    begin: Begin,
+    report: Callable[[str], None] = lambda _: None,
+) -> Results:
+    """Run the conditions that are not in the folder yet, and measure them all.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    options : Options
+    out : Path
+        A folder for the experiment; each condition gets one in it.
+    begin : callable
+    report : callable
+        Told in a line what agents say while they get ready.
+
+    Raises
+    ------
+    TurnkitError
+        What a run can raise.
+    """
+    results: dict[str, Conclusion] = {}
+    async with experiment.services(options) as services:
+        for condition in experiment.conditions(options, services):
+            folder = RunFolder(out / folder_name(condition.name))
+            with _cores(experiment.pinned) as agents:
+                await _run_condition(replace_cores(condition, agents), folder, begin, report)
+            results[condition.name] = await asyncio.to_thread(conclude, folder)
+    return results
+
+
+async def _run_condition(
+    condition: Condition, folder: RunFolder, begin: Begin, report: Callable[[str], None]
+) -> None:
+    prepared = await asyncio.to_thread(prepare, condition.request)
+    done = set(folder.finished())
+    before = sum(script.turns for script in prepared.scripts if script.number in done)
+    total = sum(script.turns for script in prepared.scripts)
+    told = begin(condition.name, total, before)
+    await run(prepared, folder, told=told, report=report)
+
+
+def replace_cores(condition: Condition, cores: tuple[int, ...] | None) -> Condition:
+    """Give a condition's agent its cores."""
+    return replace(condition, request=replace(condition.request, cores=cores))
+
+
+@contextmanager
+def _cores(pinned: bool) -> Iterator[tuple[int, ...] | None]:
+    """Keep this process to all cores but the first, which the agent gets."""
+    if not pinned or not hasattr(os, "sched_getaffinity"):
+        yield None
+        return
+    all_cores = sorted(os.sched_getaffinity(0))
+    if len(all_cores) < 2:
+        yield None
+        return
+    os.sched_setaffinity(0, all_cores[1:])
+    try:
+        yield (all_cores[0],)
+    finally:
+        os.sched_setaffinity(0, all_cores)
+
+
+def findings(experiment: Experiment, results: Results) -> Findings:
+    """Lay the results of an experiment out."""
+    rows = {
+        name: {column: conclusion.figures.get(column) for column in experiment.columns}
+        for name, conclusion in results.items()
+    }
+    columns = tuple(
+        column
+        for column in experiment.columns
+        if any((row[column] or {}).get("value") is not None for row in rows.values())
+    )
+    lines = (*experiment.say(results), *(f"note: {note}" for note in experiment.notes))
+    plain = {
+        "experiment": experiment.name,
+        "question": experiment.question,
+        "conditions": rows,
+        "lines": list(lines),
+    }
+    return Findings(columns, _table(columns, rows), lines, plain)
+
+
+def cell(name: str, figure: Mapping[str, Any] | None) -> Cell:
+    """Write a figure and, of latencies, its interval."""
+    if figure is None or figure.get("value") is None:
+        return Cell("-", "")
+    unit = name_of(name).unit
+    value = number_text(figure["value"], unit).removesuffix(" ms")
+    return Cell(value, interval_text(figure, unit) if unit == "ms" else "")
+
+
+def _table(columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Conditions in columns, figures in rows: there are more figures than fit beside."""
+    cells = [["", *rows]]
+    for column in columns:
+        found = [cell(column, row[column]) for row in rows.values()]
+        cells.append([column, *(f"{each.value} {each.interval}".strip() for each in found)])
+    widths = [max(map(len, part)) for part in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [line[0].ljust(widths[0])]
+            + [text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True)]
+        ).rstrip()
+        for line in cells
+    )
+
+
+def draw(experiment: Experiment, results: Results) -> Figure:
+    """Draw the experiment's figure."""
+    from turnkit.plot.calls import Estimate, LoadPoint, plot_estimates, plot_load
+
+    if experiment.pinned:
+        points = [
+            LoadPoint(
+                int(conclusion.run.plan["request"]["callers"]),
+                _number(conclusion, "post_commit_p50"),
+                _number(conclusion, "post_commit_p90"),
+                _number(conclusion, "cpu_peak"),
+            )
+            for conclusion in results.values()
+        ]
+        return plot_load(points, experiment.question, "post-commit (ms)")
+    runs: dict[str, dict[str, Estimate]] = {}
+    for name, conclusion in results.items():
+        known = {each: conclusion.figures.get(each) for each in experiment.drawn}
+        runs[name] = {
+            each: Estimate(found["value"], found.get("low"), found.get("high"))
+            for each, found in known.items()
+            if found is not None and found.get("value") is not None
+        }
+    return plot_estimates(runs, experiment.question)
+
+
+def _number(conclusion: Conclusion, name: str) -> float:
+    found = conclusion.figures.get(name) or {}
+    number = found.get("value")
+    return float("nan") if number is None else float(number)
