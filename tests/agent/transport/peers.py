@@ -15,10 +15,10 @@ import aioice.ice
 import numpy as np
 import pytest
 
-from turnkit.lab.caller import Caller
 from turnkit.agent.transport.settings import WebRtcSettings
 from turnkit.agent.transport.webrtc import WebRtcTransport
 from turnkit.audio import Samples
+from turnkit.lab.caller import Caller
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from aiortc.codecs import CODECS
 from aiortc.rtp import RtpPacket
 
 from tests.agent.transport.peers import in_call, leftovers, loopback_only, run
-from turnkit.lab.caller import Caller
 from turnkit.agent.transport.aiortc_taps import close_peer, tap_packets, tap_sending
+from turnkit.lab.caller import Caller
 
 
 def test_the_tap_gets_packets_after_the_reports_counted_them() -> None:

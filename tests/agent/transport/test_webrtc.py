@@ -4,19 +4,20 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import aioice.ice
 import numpy as np
 import pytest
 from aiortc import RTCPeerConnection
 
+from tests.agent.transport.impair import Impairment, impaired
 from tests.agent.transport.peers import Clip, in_call, leftovers, loopback_only, run, run_live, tone
-from turnkit.lab.caller import Caller, Impairment, find_sounds
 from turnkit.agent.transport.settings import MessageLimits, WebRtcSettings
 from turnkit.agent.transport.webrtc import WebRtcTransport
 from turnkit.audio import Samples
 from turnkit.errors import CallError
+from turnkit.lab.caller import Caller, find_sounds
 
 pytestmark = pytest.mark.realtime
 
@@ -99,9 +100,9 @@ def test_the_clock_stays_true_on_a_bad_network() -> None:
             last=210, seed=3,
         )  # fmt: skip
         beeps = [(start, tone(0.15, 16_000), 16_000) for start in (0.5, 4.6, 5.1)]
-        caller = Caller(beeps, impair=network)
+        caller = Caller(beeps)
         heard: list[tuple[float, Samples]] = []
-        async with in_call(caller) as transport:
+        async with in_call(caller) as transport, impaired(caller, network):
             listening = asyncio.create_task(listen(transport, heard))
             await asyncio.sleep(5.7)
             due = caller._microphone.frames[0][0] + FRAME_S
@@ -132,18 +133,22 @@ def test_the_clock_stays_true_on_a_bad_network() -> None:
 
 def test_an_outage_is_filled_as_it_lasts_and_leaves_no_lag() -> None:
     async def call() -> None:
-        caller = Caller(impair=lambda number, _: () if 40 <= number < 85 else (0.0,))
+        caller = Caller()
         heard: list[tuple[float, Samples]] = []
-        async with in_call(caller) as transport:
+
+        def outage(number: int, _: bytes) -> Sequence[float]:
+            return () if 40 <= number < 85 else (0.0,)
+
+        async with in_call(caller) as transport, impaired(caller, outage):
             listening = asyncio.create_task(listen(transport, heard))
             await asyncio.sleep(2.4)
             due = caller._microphone.frames[0][0] + FRAME_S
             await transport.aclose()
             await listening
         measured = lags(heard, due)
-        outage = [lag for at, lag in measured if 1.1 < at < 1.65]
-        assert len(outage) > 20  # frame by frame, not all at the end
-        assert 0.1 < np.median(outage) < 0.26
+        meanwhile = [lag for at, lag in measured if 1.1 < at < 1.65]
+        assert len(meanwhile) > 20  # frame by frame, not all at the end
+        assert 0.1 < np.median(meanwhile) < 0.26
         assert np.median([lag for at, lag in measured if at > 1.9]) < 0.03
         assert transport.jitter_counts.rebased == 0
 
@@ -248,7 +253,7 @@ def test_what_was_flushed_is_never_sent() -> None:
 
 def test_a_caller_that_vanishes_ends_the_call_within_the_grace_time() -> None:
     async def call() -> None:
-        caller = Caller()
+        caller = Caller(ping_s=0)
         heard: list[tuple[float, Samples]] = []
         async with in_call(caller, WebRtcSettings(grace_s=1.0)) as transport:
             listening = asyncio.create_task(listen(transport, heard))
@@ -395,7 +400,7 @@ def test_a_caller_that_never_comes_is_given_up() -> None:
 def test_messages_are_limited() -> None:
     async def call() -> None:
         limits = MessageLimits(max_bytes=100, per_s=5.0, backlog=4)
-        caller = Caller()
+        caller = Caller(ping_s=0)
         async with in_call(caller, WebRtcSettings(messages=limits)) as transport:
             for text in ("no JSON", "[1]", '{"kind": 1}', '{"type":"x","y":"' + "z" * 200 + '"}'):
                 caller._channel.send(text)

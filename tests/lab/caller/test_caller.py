@@ -9,12 +9,12 @@ import pytest
 from aiortc.rtp import RtpPacket
 
 from tests.agent.transport.peers import Clip, in_call, leftovers, loopback_only, run, run_live, tone
-from turnkit.lab.caller import Caller, Impairment, find_sounds
-from turnkit.lab.caller.listening import Playout
-from turnkit.lab.caller.microphone import Microphone
 from turnkit.agent.transport.opus import OPUS_RATE, OpusEncoder
 from turnkit.audio import Samples
-from turnkit.errors import CallError, InputError
+from turnkit.errors import CallError
+from turnkit.lab.caller import Caller, find_sounds
+from turnkit.lab.caller.listening import Playout
+from turnkit.lab.caller.microphone import Microphone
 
 pytestmark = pytest.mark.realtime
 
@@ -117,21 +117,6 @@ def test_the_microphone_mixes_and_says_when() -> None:
     assert found.start == pytest.approx(0.1, abs=0.002)
     assert found.end == pytest.approx(0.4, abs=0.003)
     assert np.abs(sound).max() > 0.45  # where both speak
-
-
-def test_what_the_network_does_is_the_same_every_time() -> None:
-    network = Impairment(loss=0.1, reorder=0.2, duplicate=0.1, first=100, last=1099, seed=5)
-    fates = [network(number, b"") for number in range(2000)]
-    assert fates == [network(number, b"") for number in range(2000)]
-    assert all(each == (0.0,) for each in [*fates[:100], *fates[1100:]])
-    middle = fates[100:1100]
-    assert 70 < sum(not each for each in middle) < 130
-    assert 130 < sum(each[:1] == (0.03,) for each in middle) < 240
-    assert 60 < sum(len(each) == 2 for each in middle) < 130
-    spikes = Impairment(spike_every=50, spike_s=0.08)
-    assert [spikes(n, b"")[0] for n in range(6)] == pytest.approx([0.08, 0.06, 0.04, 0.02, 0, 0])
-    with pytest.raises(InputError, match=r"loss 1\.5"):
-        Impairment(loss=1.5)
 
 
 def test_beeps_through_the_whole_path_are_found_where_they_were() -> None:

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.agent.transport.peers import tone
-from turnkit.lab.caller.onset import Sound, find_sounds
 from turnkit.audio import Samples
 from turnkit.errors import InputError
+from turnkit.lab.caller.onset import Sound, find_sounds
 
 RATE = 16_000
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import heapq
 
 import numpy as np
 from aiortc.rtp import RtpPacket
+from numpy.typing import NDArray
 
 from turnkit.agent.transport.jitter import RTP_RATE, unwrap
 from turnkit.agent.transport.opus import Concealer, OpusDecoder, packet_samples
 from turnkit.audio import Samples
+from turnkit.lab.caller.ears import Ears
 
 _CONCEALED = round(0.1 * RTP_RATE)
 _REBASE_AFTER = 10
-
-
-@dataclass(frozen=True)
-class _Heard:
-    plays_at: int  # in ticks of the monotonic clock
-    payload: bytes
-    n_samples: int
+_SCALE = np.float32(32768.0)
 
 
 class Playout:
@@ -30,20 +26,35 @@ class Playout:
     that arrives after that moment is lost to the listener. In the first `settle_s` the
     start is moved forward for packets that travelled faster than the first one, whose
     way is often slow; after ten late packets in a row it is moved back, as every real
-    jitter buffer would do. Packets are decoded afterwards, in the order of playing.
+    jitter buffer would do. Packets are decoded when they are due, in the order of
+    playing, and only once.
 
     Parameters
     ----------
     delay_s : float
     settle_s : float
+
+    Attributes
+    ----------
+    ears : Ears
+        Know what has been played up to the last `take` or `advance`.
+    late : int
+        Packets that came too late to be played.
+    rebased : int
+        How often the start was moved back.
     """
 
-    def __init__(self, delay_s: float = 0.04, settle_s: float = 1.0) -> None:
+    def __init__(self, delay_s: float = 0.03, settle_s: float = 1.0) -> None:
+        self.ears = Ears()
         self.late = 0
         self.rebased = 0
         self._delay = delay_s
         self._settle = settle_s
-        self._heard: list[_Heard] = []
+        self._waiting: list[tuple[int, int, bytes, int]] = []
+        self._count = 0
+        self._played: list[tuple[int, NDArray[np.int16]]] = []
+        self._decoder, self._concealer = OpusDecoder(), Concealer()
+        self._end: int | None = None
         self._seen: set[int] = set()
         self._first: float | None = None
         self._start = 0.0
@@ -51,16 +62,25 @@ class Playout:
         self._late_run = 0
 
     def take(self, rtp: RtpPacket, now: float) -> None:
-        """Take a packet that arrived at `now`, in seconds of the monotonic clock."""
-        n_samples = packet_samples(rtp.payload)
-        if not n_samples:
-            return
+        """Take a packet that arrived at `now`, in seconds of a monotonic clock."""
+        plays_at = self._due(rtp, now)
+        if plays_at is not None:
+            # The count keeps packets that are due at once in the order of arrival.
+            self._count += 1
+            entry = (plays_at, self._count, rtp.payload, packet_samples(rtp.payload))
+            heapq.heappush(self._waiting, entry)
+        self.advance(now)
+
+    def _due(self, rtp: RtpPacket, now: float) -> int | None:
+        """When a packet is to be played, in ticks; None if it never is."""
+        if not packet_samples(rtp.payload):
+            return None
         if self._first is None:
             self._first, self._stamp = now, rtp.timestamp
             self._start = now + self._delay - rtp.timestamp / RTP_RATE
         stamp = self._stamp = unwrap(rtp.timestamp, self._stamp, 32)
         if stamp in self._seen:
-            return
+            return None
         self._seen.add(stamp)
         soonest = now + self._delay - stamp / RTP_RATE
         if now - self._first <= self._settle:
@@ -69,34 +89,51 @@ class Playout:
             self.late += 1
             self._late_run += 1
             if self._late_run < _REBASE_AFTER:
-                return
+                return None
             self.rebased += 1
             self._start = soonest
         self._late_run = 0
-        plays_at = round(self._start * RTP_RATE) + stamp
-        self._heard.append(_Heard(plays_at, rtp.payload, n_samples))
+        return round(self._start * RTP_RATE) + stamp
+
+    def advance(self, now: float) -> None:
+        """Play what is due until `now`.
+
+        What arrives later is due later, so that nothing can come before what was played.
+        """
+        until = now * RTP_RATE
+        while self._waiting and self._waiting[0][0] <= until:
+            plays_at, _, payload, n_samples = heapq.heappop(self._waiting)
+            self._play(plays_at, payload, n_samples)
+
+    def _play(self, at: int, payload: bytes, n_samples: int) -> None:
+        if self._end is not None and at > self._end:
+            self._place(self._end, self._concealer.fill(min(at - self._end, _CONCEALED)))
+        samples = self._decoder.decode(payload, n_samples)
+        if samples is None:
+            samples = self._concealer.fill(n_samples)
+        else:
+            samples = self._concealer.heard(samples)
+        self._place(at, samples)
+        self._end = at + n_samples
+
+    def _place(self, at: int, samples: Samples) -> None:
+        self.ears.hear(at / RTP_RATE, samples)
+        whole = np.clip(np.rint(samples * _SCALE), -32_768, 32_767)
+        self._played.append((at, whole.astype(np.int16)))
 
     def render(self, origin: float, length_s: float) -> Samples:
         """Return what was heard from `origin` on, as float32 at 48 kHz, shape (n,)."""
+        self.advance(origin + length_s)
         out = np.zeros(round(length_s * RTP_RATE), dtype=np.float32)
-        decoder, concealer = OpusDecoder(), Concealer()
         zero = round(origin * RTP_RATE)
-        end: int | None = None
-        for heard in sorted(self._heard, key=lambda each: each.plays_at):
-            at = heard.plays_at - zero
-            if end is not None and at > end:
-                _place(out, end, concealer.fill(min(at - end, _CONCEALED)))
-            samples = decoder.decode(heard.payload, heard.n_samples)
-            if samples is None:
-                samples = concealer.fill(heard.n_samples)
-            else:
-                samples = concealer.heard(samples)
-            _place(out, at, samples)
-            end = at + heard.n_samples
+        for plays_at, samples in self._played:
+            place(out, plays_at - zero, samples)
+        out /= _SCALE
         return out
 
 
-def _place(out: Samples, at: int, samples: Samples) -> None:
+def place(out: Samples, at: int, samples: NDArray[np.int16]) -> None:
+    """Lay a piece over a track, as far as it lies in it."""
     begin, stop = max(at, 0), min(at + len(samples), len(out))
     if begin < stop:
         out[begin:stop] = samples[begin - at : stop - at]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from turnkit.errors import InputError
+from turnkit.agent.transport.aiortc_taps import tap_sending
+from turnkit.lab.caller import Caller
 
 Impair = Callable[[int, bytes], Sequence[float]]
 """Called with a packet's number and bytes; returns the delay in seconds of each copy that
@@ -48,11 +51,6 @@ class Impairment:
     last: int = 1 << 62
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        for name in ("loss", "reorder", "duplicate"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise InputError(f"{name} {getattr(self, name)!r}: expected 0 .. 1")
-
     def __call__(self, number: int, data: bytes) -> Sequence[float]:  # noqa: ARG002
         """Delay in seconds of each copy of a packet that is sent."""
         if not self.first <= number <= self.last:
@@ -65,3 +63,32 @@ class Impairment:
             into = (number - self.first) % self.spike_every
             delay = max(delay, self.spike_s - into * _PACKET_S)
         return (delay, delay + 0.005) if doubled < self.duplicate else (delay,)
+
+
+@asynccontextmanager
+async def impaired(caller: Caller, impair: Impair) -> AsyncIterator[None]:
+    """Do it to what a connected caller sends; packets are counted from its first frame."""
+    delayed: set[asyncio.Task[None]] = set()
+
+    async def through(data: bytes, send: Callable[[bytes], Awaitable[None]]) -> None:
+        for delay in impair(len(caller._microphone.frames) - 1, data):
+            if delay <= 0.0:
+                await send(data)
+                continue
+            task = asyncio.create_task(_send_later(delay, data, send))
+            delayed.add(task)
+            task.add_done_callback(delayed.discard)
+
+    tap_sending(caller._peer.getSenders()[0], through)
+    try:
+        yield
+    finally:
+        for task in delayed:
+            task.cancel()
+        await asyncio.gather(*delayed, return_exceptions=True)
+
+
+async def _send_later(delay: float, data: bytes, send: Callable[[bytes], Awaitable[None]]) -> None:
+    await asyncio.sleep(delay)
+    with suppress(ConnectionError):
+        await send(data)
