@@ -55,7 +55,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C.
+
+    Once calls are answered, the address is printed on a line of its own, without anything
+    around it, and flushed: programs that start a server on port 0 wait for that line.
+    """
     import asyncio
 
     from turnkit.errors import MissingDependencyError

@@ -3,6 +3,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import re
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from tests.agent.server.stubs import run
 from turnkit.agent.call import run_call
 from turnkit.agent.preset import Preset, read_preset
 from turnkit.agent.server import running
-from turnkit.agent.server.running import fetch_assets, secrets_of
+from turnkit.agent.server.running import fetch_assets, run_service, secrets_of
 from turnkit.agent.server.service import Service
 from turnkit.agent.server.serving import serving
 from turnkit.agent.stack import Stack
@@ -116,6 +119,32 @@ def test_offers_that_aiortc_cannot_read_are_refused_in_words() -> None:
     run(body)
 
 
+def test_the_address_stands_alone_on_a_line_once_calls_are_answered() -> None:
+    async def body() -> None:
+        preset = read_preset(FAKE, ["server.port=0", "server.limits.loop_lag_s=10"])
+        said: list[str] = []
+        address: asyncio.Queue[str] = asyncio.Queue()
+
+        def report(line: str) -> None:
+            said.append(line)
+            if line.startswith("http"):
+                address.put_nowait(line)
+
+        service = asyncio.create_task(run_service(preset, report, environ={}))
+        async with asyncio.timeout(30):
+            url = await address.get()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{url}/readyz")).status_code == 200
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(30):
+            await service
+        assert [line for line in said if re.fullmatch(r"http://127\.0\.0\.1:\d+", line)] == [url]
+        assert said[-2:] == [url, "stopping"]
+        assert "" not in said
+
+    run(body)
+
+
 def test_only_what_a_preset_names_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
     monkeypatch.setattr(running, "locate", lambda _: None)
@@ -133,3 +162,18 @@ def test_all_secrets_are_known_to_the_log() -> None:
     )
     environ = {"OPENAI_API_KEY": "k", "TURNKIT_TOKEN": "t", "TURN_SECRET": "s", "HOME": "/"}
     assert set(secrets_of(preset, environ)) == {"k", "t", "s"}
+
+
+def test_secrets_of_nested_engines_and_of_defaults_are_known_to_the_log() -> None:
+    remote = "{kind: openai, base_url: 'http://x/v1', model: m, api_key_env: %s}"
+    preset = read_preset(
+        FAKE,
+        [
+            "llm={kind: hedged}",
+            f"llm.first={remote % 'FIRST_KEY'}",
+            f"llm.second={remote % 'SECOND_KEY'}",
+            "stt={kind: openai}",
+        ],
+    )
+    environ = {"FIRST_KEY": "1\n", "SECOND_KEY": "2", "OPENAI_API_KEY": "d", "HOME": "/"}
+    assert set(secrets_of(preset, environ)) == {"1", "2", "d"}
