@@ -365,3 +365,34 @@ def test_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> Non
     with pytest.raises(ConfigError, match=message) as caught:
         open_llm({"kind": "openai", "base_url": "http://x/v1", "model": "m", **settings})
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [500, 429, None])
+def test_a_key_across_the_cut_is_not_told(status: int | None) -> None:
+    async def tell(service: Service) -> None:
+        # Wherever the client's own words make it land, some filler puts it across the cut.
+        message = "x" * (205 - 5 * len(service.requests)) + KEY
+        if status is not None:
+            service.status(status, message)
+            return
+        service.send(SSE)
+        service.chunk(f'data: {{"error": {{"message": "{message}"}}}}\n\n')
+        service.end()
+
+    async def main() -> list[str]:
+        told = []
+        async with serving(tell) as served:
+            engine = remote(served.url)
+            conversation = engine.open()
+            for _ in range(20):
+                with pytest.raises(StageError) as caught:
+                    await answer(conversation, asking("Hi"))
+                told.append(str(caught.value))
+            await conversation.aclose()
+            await engine.aclose()
+        return told
+
+    told = run(main())
+    assert any("***" in each for each in told)
+    assert any(each.endswith(("*", "x")) for each in told)
+    assert not [each for each in told if KEY[:3] in each]

@@ -239,6 +239,37 @@ def test_one_failed_stream_leaves_the_others_alone(monkeypatch: pytest.MonkeyPat
     run(scene())
 
 
+def test_a_key_across_the_cut_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Wherever the words before it make it land, some filler puts it across the cut.
+    fillers = ["x" * n for n in range(0, 205, 7)]
+    refusals = [
+        gives(json.dumps({"error": {"message": filler + KEY}}), "500 Internal Server Error")
+        for filler in fillers
+    ]
+
+    def nonsense(filler: str) -> Answer:
+        async def answer(_: bytes) -> bytes:
+            return f"{filler}{KEY}\r\n\r\n".encode()
+
+        return answer
+
+    told: list[str] = []
+
+    async def scene() -> None:
+        answers = refusals + [nonsense(filler) for filler in fillers]
+        async with service(monkeypatch, *answers) as (_, engine):
+            for _ in answers:
+                with pytest.raises(StageError) as caught:
+                    await engine.warm()
+                told.append(caught.value.problem)
+
+    run(scene())
+    for half in (told[: len(fillers)], told[len(fillers) :]):
+        assert any("***" in each for each in half)
+        assert any(each.endswith("x") for each in half)
+    assert not [each for each in told if KEY[:3] in each]
+
+
 def test_a_hanging_service_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
         async with service(monkeypatch, hang, timeout_s=0.3, max_retries=3) as (_, engine):

@@ -283,6 +283,35 @@ def test_faults_are_told_in_words_and_what_was_said_stands(
     asyncio.run(work())
 
 
+@pytest.mark.parametrize("how", ["status", "nonsense"])
+def test_a_key_across_the_cut_is_not_told(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TTS_KEY", KEY)
+    told: list[str] = []
+
+    async def tell(exchange: Exchange) -> None:
+        # Wherever the words before it make it land, some filler puts it across the cut.
+        text = "x" * (205 - 5 * len(told)) + KEY
+        if how == "nonsense":
+            exchange.writer.write(f"{text}\r\n\r\n".encode())
+            await exchange.writer.drain()
+            raise ConnectionError
+        await exchange.begin("500 Internal Server Error", "application/json")
+        await exchange.chunk(json.dumps({"error": {"message": text}}).encode())
+        await exchange.chunk(b"")
+
+    async def work() -> None:
+        async with talking_to(*[tell] * 30, api_key_env="MY_TTS_KEY") as (engine, _):
+            for _ in range(30):
+                with pytest.raises(StageError) as caught:
+                    await pieces_of(engine)
+                told.append(str(caught.value))
+
+    asyncio.run(work())
+    assert any("***" in each for each in told)
+    assert any(each.endswith(("*", "x")) for each in told)
+    assert not [each for each in told if KEY[:3] in each]
+
+
 def test_a_failed_try_is_repeated_where_asked_for() -> None:
     async def work() -> None:
         async with talking_to(fail, speak, retries=1) as (engine, service):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from turnkit.agent.call import run_call
 from turnkit.agent.preset import Preset
@@ -21,18 +22,29 @@ from turnkit.agent.telemetry.observer import Telemetry
 from turnkit.agent.telemetry.spans import set_up_exporter
 from turnkit.peers import PEERS, fetch, locate
 from turnkit.stages.llm.opening import fetch_llm
+from turnkit.stages.openai_client import DEFAULT_KEY_ENV
 
 Report = Callable[[str], None]
 
 
 def secrets_of(preset: Preset, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Values of the environment that no log may hold."""
-    names = [preset.server.token_env]
+    names = [preset.server.token_env, DEFAULT_KEY_ENV]
     for stage in (preset.stt, preset.llm, preset.tts):
-        names += [str(value) for key, value in stage.items() if key.endswith("_env") and value]
+        names += _variables(stage)
     for server in preset.server.ice_servers:
         names += [server.credential_env or "", server.shared_secret_env or ""]
-    return tuple(environ[name] for name in names if environ.get(name))
+    # Stages strip their keys.
+    return tuple(value for name in names if (value := environ.get(name, "").strip()))
+
+
+def _variables(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Names of environment variables, wherever settings hold them."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _variables(value)
+        elif key.endswith("_env") and value:
+            yield str(value)
 
 
 def fetch_assets(preset: Preset, report: Report) -> None:

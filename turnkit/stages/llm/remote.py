@@ -14,9 +14,7 @@ from turnkit.stages.llm.protocol import ChatMessage, Uncounted
 from turnkit.stages.llm.relay import Relay
 from turnkit.stages.llm.remote_settings import RemoteLlmSettings
 from turnkit.stages.llm.sentences import SentenceLimit
-from turnkit.stages.openai_client import NO_KEY, open_client, read_key
-
-_PROBLEM_CHARACTERS = 200
+from turnkit.stages.openai_client import harmless, open_client, read_key
 
 _log = logging.getLogger(__name__)
 
@@ -36,10 +34,9 @@ class RemoteLlm:
         If the environment variable of the key is not set.
     """
 
-    simulated = False
-
     def __init__(self, settings: RemoteLlmSettings) -> None:
         self.settings = settings
+        self.simulated = settings.simulated
         self.host = urlsplit(settings.base_url).netloc
         self.name = f"{settings.model} at {self.host}"
         self._key = read_key("llm", settings.api_key_env)
@@ -50,6 +47,8 @@ class RemoteLlm:
             connect_timeout_s=settings.connect_timeout_s,
             retries=settings.retries,
             purpose="a remote language model",
+            keep_alive=settings.keep_alive,
+            ca_file=settings.ca_file,
         )
         self._closed = False
 
@@ -166,12 +165,12 @@ class RemoteLlm:
         except (TimeoutError, openai.APITimeoutError) as error:
             raise StageError("llm", f"{self.host} did not answer in time") from error
         except openai.APIConnectionError as error:
-            cause = self._harmless(str(error.__cause__ or error))
+            cause = harmless(str(error.__cause__ or error), self._key)
             raise StageError("llm", f"no connection to {self.host}: {cause}") from error
         except openai.APIStatusError as error:
             raise StageError("llm", self._status(error.status_code, error.message)) from error
         except openai.APIError as error:
-            said = self._harmless(error.message)
+            said = harmless(error.message, self._key)
             raise StageError("llm", f"{self.host} failed in its answer: {said}") from error
         except Exception as error:
             # What a stream of nonsense makes the client raise has no common base.
@@ -184,12 +183,7 @@ class RemoteLlm:
             variable = self.settings.api_key_env
             where = f"that {variable} holds" if variable else "that llm.api_key_env would name"
             return f"{self.host} answered {code}: it does not accept the key {where}"
-        return f"{self.host} answered {code}: {self._harmless(message)}"
-
-    def _harmless(self, text: str) -> str:
-        if self._key != NO_KEY:
-            text = text.replace(self._key, "***")
-        return text[:_PROBLEM_CHARACTERS]
+        return f"{self.host} answered {code}: {harmless(message, self._key)}"
 
 
 class RemoteConversation(Uncounted):

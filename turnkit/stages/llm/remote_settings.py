@@ -42,6 +42,14 @@ class RemoteLlmSettings:
     required : bool
         Whether `RemoteLlm.warm` fails if the service does not answer. Otherwise it logs
         a warning, and calls are taken: the service may come up later.
+    keep_alive : bool
+        Whether connections are used again. Without, every request opens one of its own,
+        and waits for it: for measurements.
+    ca_file : str, optional
+        PEM file of certificates that are trusted besides those of this machine, for a
+        service behind a company's proxy.
+    simulated : bool
+        Whether the service is a stand-in: reports say so.
 
     Raises
     ------
@@ -61,6 +69,9 @@ class RemoteLlmSettings:
     token_timeout_s: float = 5.0
     retries: int = 1
     required: bool = False
+    keep_alive: bool = True
+    ca_file: str | None = None
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url)

@@ -18,7 +18,7 @@ import numpy as np
 
 from turnkit.audio import Samples
 from turnkit.errors import ConfigError, StageError
-from turnkit.stages.openai_client import open_client, read_key
+from turnkit.stages.openai_client import DEFAULT_KEY_ENV, harmless, open_client, read_key
 from turnkit.stages.stt.agreement import LocalAgreement, Words
 from turnkit.stages.stt.delivery import Mailbox
 from turnkit.stages.stt.hearing import Hearing
@@ -54,6 +54,10 @@ class OpenAiSttSettings:
     max_retries : int
     partial_every_s : float or None
         New audio between two partial transcripts; None for none.
+    keep_alive : bool
+        Whether connections are used again; without, every request opens one of its own.
+    ca_file : str or None
+        PEM file of certificates that are trusted besides those of this machine.
 
     Raises
     ------
@@ -63,13 +67,15 @@ class OpenAiSttSettings:
 
     base_url: str = "https://api.openai.com/v1"
     model: str = "whisper-1"
-    api_key_env: str | None = "OPENAI_API_KEY"
+    api_key_env: str | None = DEFAULT_KEY_ENV
     language: str | None = None
     prompt: str | None = None
     timeout_s: float = 10.0
     connect_timeout_s: float = 3.0
     max_retries: int = 1
     partial_every_s: float | None = None
+    keep_alive: bool = True
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -116,6 +122,8 @@ class OpenAiStt:
             connect_timeout_s=settings.connect_timeout_s,
             retries=settings.max_retries,
             purpose="a remote recogniser",
+            keep_alive=settings.keep_alive,
+            ca_file=settings.ca_file,
         )
         self._streams: set[OpenAiStream] = set()
 
@@ -181,7 +189,7 @@ class OpenAiStt:
             text = f"cannot be reached: {error.__cause__ or error}"
         else:
             text = f"answered nonsense: {type(error).__name__}"
-        return text[:300].replace(self._key, "[key]") if self.settings.api_key_env else text[:300]
+        return harmless(text, self._key)
 
 
 class OpenAiStream:

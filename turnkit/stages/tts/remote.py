@@ -13,7 +13,7 @@ import numpy as np
 
 from turnkit.audio import Samples
 from turnkit.errors import ConfigError, StageError
-from turnkit.stages.openai_client import open_client, read_key
+from turnkit.stages.openai_client import harmless, open_client, read_key
 from turnkit.stages.tts.stream import SpeechPiece
 from turnkit.timing import MAX_RATE, MIN_RATE
 
@@ -26,7 +26,6 @@ LONGEST_S = 120.0
 
 _BYTES = 2
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-_PROBLEM_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,10 @@ class RemoteTtsSettings:
         Seconds to wait for the connection, and for the first and each further bytes.
     retries : int
         More tries after a failed connection or a 429 or 5xx, before any audio came.
+    keep_alive : bool
+        Whether connections are used again; without, every request opens one of its own.
+    ca_file : str, optional
+        PEM file of certificates that are trusted besides those of this machine.
 
     Raises
     ------
@@ -72,6 +75,8 @@ class RemoteTtsSettings:
     connect_timeout_s: float = 3.0
     timeout_s: float = 10.0
     retries: int = 1
+    keep_alive: bool = True
+    ca_file: str | None = None
 
     def __post_init__(self) -> None:
         if urlsplit(self.base_url).scheme not in ("http", "https"):
@@ -123,6 +128,8 @@ class RemoteTts:
             connect_timeout_s=self.settings.connect_timeout_s,
             retries=self.settings.retries,
             purpose="a remote voice",
+            keep_alive=self.settings.keep_alive,
+            ca_file=self.settings.ca_file,
         )
         self._closed = False
 
@@ -192,17 +199,18 @@ class RemoteTts:
         except openai.APITimeoutError as error:
             raise StageError("tts", f"{self._host} did not answer in time") from error
         except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
+            cause = harmless(str(error.__cause__ or error), self._key)
             raise StageError("tts", f"cannot reach {self._host}: {cause}") from error
         except openai.APIStatusError as error:
-            said = error.message.replace(self._key, "***")[:_PROBLEM_CHARACTERS]
+            said = harmless(error.message, self._key)
             raise StageError("tts", f"{self._host} answered {error.status_code}: {said}") from error
         except openai.OpenAIError as error:
             raise StageError("tts", f"{self._host}: {type(error).__name__}") from error
         except httpx2.TimeoutException as error:
             raise StageError("tts", f"{self._host} stopped in the middle") from error
         except httpx2.HTTPError as error:
-            raise StageError("tts", f"{self._host} broke off: {error}") from error
+            said = harmless(str(error), self._key)
+            raise StageError("tts", f"{self._host} broke off: {said}") from error
 
 
 async def as_samples(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Samples, None]:
