@@ -30,12 +30,18 @@ _BAD_USAGE = 2
 
 
 class ServedAgent(Agent):
-    """A preset in a process of its own; see `serve_preset`."""
+    """A preset in a process of its own; see `serve_preset`.
+
+    Attributes
+    ----------
+    pid : int
+        Of the process.
+    """
 
     def __init__(self, url: str, process: asyncio.subprocess.Process) -> None:
         super().__init__(url)
+        self.pid = process.pid
         self._root = psutil.Process(process.pid)
-        self._gone = 0.0
 
     def usage(self) -> Usage | None:
         """CPU and memory of the process and its children; None once it is gone."""
@@ -47,7 +53,7 @@ class ServedAgent(Agent):
                     times, memory = process.cpu_times(), process.memory_info()
                 cpu += times.user + times.system
                 rss += memory.rss
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
             return None
         return Usage(cpu, rss / 1e6)
 

@@ -70,7 +70,7 @@ def _html(experiment: Experiment, results: Results, shown: Findings, figure: Any
 
 
 def _facts(plan: dict[str, Any]) -> str:
-    """What all conditions have in common, in a line."""
+    """Say in a line what all conditions have in common."""
     asked, machine = plan["request"], plan["machine"]
     stages = plan.get("stages", {})
     simulated = [name for name, each in stages.items() if each and each.get("simulated")]
