@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ def pings(offset: float, seconds: float, trip: float = 0.02) -> tuple[Ping, ...]
 def frames(sent: Samples, offset: float, said: Samples | None = None) -> list[Message]:
     """Levels as an agent tells them that hears second `offset` first."""
     first = round(offset * RATE)
-    messages = []
+    messages: list[Message] = []
     for begin in range(first, len(sent) - 1600, 1600):
         slots = [sent[begin + each : begin + each + 320] for each in range(0, 1600, 320)]
         own = (
@@ -82,7 +83,7 @@ def frames(sent: Samples, offset: float, said: Samples | None = None) -> list[Me
 
 def _level(samples: Samples) -> float:
     power = float(np.mean(samples.astype(np.float64) ** 2))
-    return round(10 * np.log10(max(power, 1e-10)), 1)
+    return round(10 * math.log10(max(power, 1e-10)), 1)
 
 
 def turn(number: int = 1, **fields: Any) -> dict[str, Any]:

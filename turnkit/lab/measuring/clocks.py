@@ -16,10 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from turnkit.audio import Samples
-from turnkit.lab.measuring.levels import AgentLevels, Floats
-from turnkit.lab.records import RATE, Ping
+from turnkit.lab.measuring.levels import AgentLevels, Floats, read_levels
+from turnkit.lab.records import RATE, CallRecording, Ping
+
+Ints = NDArray[np.int64]
 
 _NEAR_S = 15.0
 _FEWEST = 3
@@ -42,7 +45,7 @@ class WallClock:
         middle = np.array([(each.came + each.sent) / 2 for each in known])
         self._offset = middle - self._agent
 
-    def _best(self, agent_s: float) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    def _best(self, agent_s: float) -> Ints:
         """Quickest quarter of the pings near a moment, or of the nearest ones."""
         away = np.abs(self._agent - agent_s)
         near = np.flatnonzero(away <= max(_NEAR_S, float(np.sort(away)[: 2 * _FEWEST][-1])))
@@ -54,7 +57,7 @@ class WallClock:
         return float(np.median(self._offset[self._best(agent_s)]))
 
     def round_trip_s(self, agent_s: float) -> float:
-        """What the quickest messages took there and back, near a moment of the agent's clock."""
+        """Return what the quickest messages took there and back, near a moment."""
         return float(np.median(self._trip[self._best(agent_s)]))
 
     def to_recording(self, agent_s: float) -> float:
@@ -111,7 +114,7 @@ class AudioClock:
         self.loss_db = overall.loss_db
 
     def offset_s(self, recording_s: float) -> float:
-        """Recording less audio time of the agent, for what was said before a moment.
+        """Return recording less audio time of the agent, for what was said before a moment.
 
         A jitter buffer that conceals or drops time moves it within a call, so what was
         said in the last seconds counts, if it was enough.
@@ -165,7 +168,7 @@ def _power(samples: Samples) -> Floats:
     return np.concatenate([[0.0], np.cumsum(np.sum(blocks * blocks, axis=1))])
 
 
-def _align(ends: Floats, heard: Floats, power: Floats, shifts: Floats) -> _Fit | None:
+def _align(ends: Floats, heard: Floats, power: Floats, shifts: Ints) -> _Fit | None:
     """Find the shift, in ms, at which the microphone's levels are most like the agent's.
 
     Levels far below the loudest are cut off on both sides: they are noise of the line or
@@ -193,12 +196,7 @@ def _align(ends: Floats, heard: Floats, power: Floats, shifts: Floats) -> _Fit |
 
 
 def _losses(
-    theirs: Floats,
-    loud: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    at: np.ndarray[tuple[int], np.dtype[np.int64]],
-    power: Floats,
-    shifts: Floats,
-    floor: float,
+    theirs: Floats, loud: NDArray[np.bool_], at: Ints, power: Floats, shifts: Ints, floor: float
 ) -> Floats:
     last = np.clip(at[None, :] + shifts[:, None], 0, len(power) - 1)
     first = np.maximum(last - 20, 0)
@@ -207,3 +205,26 @@ def _losses(
     gain = np.median(theirs[loud] - ours[:, loud], axis=1, keepdims=True)
     distance = np.abs(theirs - np.maximum(ours + gain, floor))
     return np.asarray(np.mean(np.minimum(distance, _FAR_DB), axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What is known of a call's clocks.
+
+    Attributes
+    ----------
+    wall : WallClock or None
+    audio : AudioClock or None
+    levels : AgentLevels or None
+    """
+
+    wall: WallClock | None = None
+    audio: AudioClock | None = None
+    levels: AgentLevels | None = None
+
+
+def read_clocks(recording: CallRecording) -> Clocks:
+    """Read the clocks of a call from its agent's log, as far as that goes."""
+    wall = wall_clock(recording.log.pings)
+    levels = read_levels(message for _, message in recording.log.messages)
+    return Clocks(wall, audio_clock(levels, recording.sent, wall), levels)
