@@ -114,7 +114,7 @@ def _scenario(request: RunRequest) -> Prepared:
     overrides = () if is_address(request.agent) else (*scenario.agent, *request.overrides)
     network = request.network or scenario.network
     request = replace(request, overrides=overrides, network=network)
-    scripts = plan_scenario(scenario, request.turns or scenario.repeat, request.seed)
+    scripts = plan_scenario(scenario, request.turns, request.seed, callers=request.callers)
     about = {"scenario": scenario.name, "about": scenario.about, "synthetic": None}
     profile = load_network(network) if network else None
     return Prepared(request, scripts, profile, tuple(scenario.expect), about)
