@@ -49,6 +49,8 @@ class Trial:
     stopped : bool or None
         It fell silent for this, and not because its reply was over; None if that is not
         known.
+    given_up : bool
+        By the agent's log its reply was dropped: what is heard next is another one.
     """
 
     call: int
@@ -60,6 +62,7 @@ class Trial:
     resumed: float | None
     decided: float | None
     stopped: bool | None
+    given_up: bool = False
 
     @property
     def from_onset_ms(self) -> float | None:
@@ -80,8 +83,8 @@ class Trial:
 
     @property
     def gap_ms(self) -> float | None:
-        """How long it was silent before it went on."""
-        if self.silent is None or self.resumed is None or not self.stopped:
+        """How long it was silent before it went on with its reply; None if it did not."""
+        if self.silent is None or self.resumed is None or not self.stopped or self.given_up:
             return None
         return (self.resumed - self.silent) * 1000
 
@@ -97,19 +100,14 @@ def read_trials(recording: CallRecording, told: Told, clocks: Clocks) -> list[Tr
     """
     record = recording.record
     sounds = find_sounds(recording.heard, settings=_EARS)
+    untils = [*(each.began for each in record.said[1:]), record.seconds]
     trials = []
-    for index, said in enumerate(record.said):
-        if not said.over:
-            continue
-        last = index + 1 == len(record.said)
-        until = record.seconds if last else record.said[index + 1].began
+    for index, (said, until) in enumerate(zip(record.said, untils, strict=False)):
         over = next((i for i, s in enumerate(sounds) if s.start < said.onset < s.end), None)
-        if over is None:
+        if not said.over or over is None:
             continue
         silent = _silent(sounds[over], said, record.seconds)
-        after = sounds[over + 1].start if over + 1 < len(sounds) else None
-        goes_on = silent is not None and after is not None and after < until
-        resumed = after if goes_on and after - silent <= _RESUME_WITHIN_S else None
+        resumed = None if silent is None else _resumed(sounds[over + 1 :], silent, until)
         states = _states(said, told, clocks)
         trials.append(
             Trial(
@@ -122,9 +120,17 @@ def read_trials(recording: CallRecording, told: Told, clocks: Clocks) -> list[Tr
                 resumed=resumed,
                 decided=next((at for at, state in states or () if state in STOPS), None),
                 stopped=_stopped(silent, resumed, states),
+                given_up=any(state == "interrupted" for _, state in states or ()),
             )
         )
     return trials
+
+
+def _resumed(after: Sequence[Sound], silent: float, until: float) -> float | None:
+    """When the agent was audible again, before the next thing was said."""
+    if not after or after[0].start >= min(until, silent + _RESUME_WITHIN_S):
+        return None
+    return after[0].start
 
 
 def _silent(sound: Sound, said: Said, seconds: float) -> float | None:
