@@ -85,3 +85,13 @@ def test_what_does_not_fit_is_named(text: str, message: str, tmp_path: Path) -> 
 def test_unknown_names_tell_the_known_ones(name: str) -> None:
     with pytest.raises(ConfigError, match="expected far, good, mobile, phone, or a YAML file"):
         load_network(name)
+
+
+def test_a_name_can_be_followed_by_changes() -> None:
+    changed = load_network("phone,line.round_trip_ms=700,up.loss=0.05,up.burst=2")
+    assert changed.line is not None
+    assert changed.line.round_trip_ms == 700
+    assert changed.up.loss == 0.05
+    assert changed.down == load_network("phone").down
+    with pytest.raises(ConfigError, match="expected key=value"):
+        load_network("phone,fast")

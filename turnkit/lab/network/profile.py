@@ -7,7 +7,7 @@ from pathlib import Path
 
 from turnkit.errors import ConfigError
 from turnkit.lab.network.telephone import TelephoneLine
-from turnkit.settings_file import build, load_yaml
+from turnkit.settings_file import apply_override, build, load_yaml
 
 PROFILES = Path(__file__).parent / "profiles"
 """Folder of the profiles that come with the package."""
@@ -162,19 +162,22 @@ def load_network(name_or_path: str | Path) -> NetworkProfile:
     ----------
     name_or_path : str or path
         A name out of `network_names`, or a YAML file with the keys of `NetworkProfile`;
-        its name is the file's if it gives none.
+        its name is the file's if it gives none. Behind it may stand changes:
+        ``phone,line.round_trip_ms=700``.
 
     Raises
     ------
     ConfigError
         If there is none of this name, or a value does not fit.
     """
-    text = str(name_or_path)
+    text, *changes = str(name_or_path).split(",")
     names = network_names()
     path = PROFILES / f"{text}.yaml" if text in names else Path(text)
     if not path.is_file():
         raise ConfigError(f"network {text!r}: expected {', '.join(names)}, or a YAML file")
     content = load_yaml(path, "network")
+    for change in changes:
+        apply_override(content, change)
     try:
         return build(NetworkProfile, {"name": path.stem, **content}, "")
     except ConfigError as error:
