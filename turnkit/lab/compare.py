@@ -2,9 +2,8 @@
 
 The first run is the reference. Turns are paired by name: the same row said to two agents
 differs in nothing but the agent, so that differences of pairs need far fewer turns than
-differences of medians. Intervals: percentile bootstrap over calls (over turns where fewer
-than `CALLS_FOR_BOOTSTRAP` calls have pairs), Efron & Tibshirani 1993. False interruptions:
-McNemar's exact test on discordant pairs (McNemar 1947).
+differences of medians. Intervals: bootstrap over calls, as for figures of a run. False
+interruptions: McNemar's exact test on discordant pairs (McNemar 1947).
 """
 
 from __future__ import annotations
@@ -16,15 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from turnkit.lab.measuring.resampling import Resampler
 from turnkit.lab.report.rows import TurnRow
-
-Floats = NDArray[np.float64]
-
-RESAMPLES = 1_000
-CALLS_FOR_BOOTSTRAP = 8
-"""Calls below which turns are drawn instead: few calls give few different draws."""
 
 PAIRED = ("v2v_ms", "eot_ms", "post_commit_ms")
 """Latencies whose paired differences are told."""
@@ -192,24 +185,12 @@ def median_difference(values: Sequence[float], calls: Sequence[int], seed: int =
         The call of each: turns of one call are not independent.
     seed : int
     """
-    array = np.asarray(values, dtype=np.float64)
-    names, units = np.unique(np.asarray(calls), return_inverse=True)
-    drawn = "calls"
-    if len(names) < CALLS_FOR_BOOTSTRAP:
-        drawn, units = "turns", np.arange(len(array))
-    low, high = np.percentile(_resampled_medians(array, units, seed), (2.5, 97.5))
-    faster = float(np.mean(array < 0))
-    return Difference(len(array), float(np.median(array)), float(low), float(high), faster, drawn)
-
-
-def _resampled_medians(values: Floats, units: NDArray[np.int64], seed: int) -> Floats:
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(units == unit) for unit in range(int(units.max()) + 1)]
-    medians = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        chosen = rng.integers(len(members), size=len(members))
-        medians[k] = np.median(values[np.concatenate([members[c] for c in chosen])])
-    return medians
+    names, places = np.unique(np.asarray(calls), return_inverse=True)
+    resampler = Resampler(len(names), seed)
+    middle = resampler.quantile(values, places.tolist(), 50)
+    low, high = (middle.value if b is None else b for b in (middle.low, middle.high))
+    faster = float(np.mean(np.asarray(values) < 0))
+    return Difference(middle.n, middle.value, low, high, faster, resampler.unit)
 
 
 def _discordance(pairs: Sequence[tuple[TurnRow, TurnRow]]) -> Discordance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,12 +27,18 @@ SPAN_COLOURS: Mapping[str, str] = {
     "residual": SERIES[5],
 }
 
+_LINES = 300
+"""Turns in a waterfall at most: thinner lines cannot be seen."""
+
 _COLUMNS = 700
 """Pieces into which a waveform is cut; each is drawn from its lowest to its highest sample."""
 
 
 def plot_waterfall(
-    spans: Mapping[str, float], title: str = "", decided_ms: float | None = None
+    spans: Mapping[str, float],
+    title: str = "",
+    decided_ms: float | None = None,
+    simulated: Collection[str] = (),
 ) -> Figure:
     """Where the time of one turn went, from the annotated end of speech on.
 
@@ -43,6 +49,8 @@ def plot_waterfall(
     title : str
     decided_ms : float, optional
         The decision, in ms after the end of speech.
+    simulated : collection of str
+        Spans whose delay is injected; they are marked.
 
     Returns
     -------
@@ -66,14 +74,16 @@ def plot_waterfall(
     axes.axvline(float(edges[-1]), color=CUT, linewidth=1.2)
     if decided_ms is not None:
         axes.axvline(decided_ms, color=HOLD, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.set_yticks(range(len(SPANS)), SPANS)
+    axes.set_yticks(range(len(SPANS)), [_label(name, simulated) for name in SPANS])
     axes.set_ylim(len(SPANS) - 0.4, -0.6)
     axes.set_xlim(float(edges.min()) - 0.02 * reach, float(edges.max()) + 0.12 * reach)
     axes.grid(visible=False, axis="y")
     return figure
 
 
-def plot_waterfalls(turns: Sequence[Mapping[str, float]], title: str = "") -> Figure:
+def plot_waterfalls(
+    turns: Sequence[Mapping[str, float]], title: str = "", simulated: Collection[str] = ()
+) -> Figure:
     """Spans of many turns, the fastest turn at the top.
 
     Parameters
@@ -81,12 +91,15 @@ def plot_waterfalls(turns: Sequence[Mapping[str, float]], title: str = "") -> Fi
     turns : sequence of mapping of str to float
         Milliseconds of each of `SPANS`, by turn.
     title : str
+    simulated : collection of str
+        Spans whose delay is injected; they are marked.
 
     Returns
     -------
     Figure
-        Every turn is a line as thick as there is room for; zero is the caller's end of
-        speech. A decision before it begins left of zero.
+        Every turn is a line as thick as there is room for (of very many, some evenly
+        taken out of all); zero is the caller's end of speech. A decision before it
+        begins left of zero.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -96,8 +109,10 @@ def plot_waterfalls(turns: Sequence[Mapping[str, float]], title: str = "") -> Fi
     widths = np.array([[turn.get(name, 0.0) for name in SPANS] for turn in turns], dtype=np.float64)
     widths = widths.reshape(-1, len(SPANS))
     widths = widths[np.argsort(widths.sum(axis=1), kind="stable")]
-    edges = np.concatenate([np.zeros((len(widths), 1)), np.cumsum(widths, axis=1)], axis=1)
-    heights = np.arange(len(widths) + 1)
+    total, lines = len(widths), min(len(widths), _LINES)
+    widths = widths[np.arange(lines) * total // max(1, lines)]
+    edges = np.concatenate([np.zeros((lines, 1)), np.cumsum(widths, axis=1)], axis=1)
+    heights = np.linspace(0, total, lines + 1)
     for column, name in enumerate(SPANS):
         if len(widths):
             left, right = (
@@ -105,10 +120,10 @@ def plot_waterfalls(turns: Sequence[Mapping[str, float]], title: str = "") -> Fi
             )  # a step needs its last corner twice
             axes.fill_betweenx(
                 heights, left, right, step="post", color=SPAN_COLOURS[name], linewidth=0,
-                label=name,
+                label=_label(name, simulated),
             )  # fmt: skip
     axes.axvline(0, color=END, linewidth=1.6)
-    axes.set_ylim(max(1, len(widths)), 0)
+    axes.set_ylim(max(1, total), 0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False, axis="y")
     if len(widths):
@@ -178,3 +193,7 @@ def _wave(axes: Axes, samples: Samples, rate: int, begin_ms: float, colour: str)
     axes.fill_between((edges[1:] + edges[:-1]) / 2, low, high, color=colour, linewidth=0.4)
     top = max(0.02, 1.1 * float(np.abs([low, high]).max()))
     axes.set_ylim(-top, top)
+
+
+def _label(span: str, simulated: Collection[str]) -> str:
+    return f"{span} (simulated)" if span in simulated else span

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from turnkit.lab.measuring.measured import MeasuredTurn
+    from turnkit.lab.measuring.overlaps import Trial
+    from turnkit.lab.measuring.run import MeasuredRun
+    from turnkit.lab.records import Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +29,15 @@ class TurnRow:
         First sample, first audible sample and annotated end of the speech.
     holds : tuple of (float, float)
         Annotated pauses.
-    decided, audible : float or None
-        The agent's decision as it reached the audio, and its first audible sample.
+    decided, audible, false_start : float or None
+        The agent's decision in the audio it had, the first audible sample of its answer,
+        and its first one before the caller was done.
     v2v_ms, eot_ms, post_commit_ms : float or None
         None where the agent was not in time to be waited for, or never came.
     spans : mapping of str to float
-        Milliseconds, as far as known; they sum to V2V.
+        Milliseconds; they sum to V2V. Empty without the agent's log.
+    parts : mapping of str to float
+        What is known of the residual.
     false_interruption, early, dead_air, missed, adopted : bool
     """
 
@@ -44,11 +53,12 @@ class TurnRow:
     holds: tuple[tuple[float, float], ...] = ()
     decided: float | None = None
     audible: float | None = None
+    false_start: float | None = None
     v2v_ms: float | None = None
     eot_ms: float | None = None
     post_commit_ms: float | None = None
     spans: Mapping[str, float] = field(default_factory=dict)
-    pacing_ms: float | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
     false_interruption: bool = False
     early: bool = False
     dead_air: bool = False
@@ -57,4 +67,89 @@ class TurnRow:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self) | {"spans": dict(self.spans)}
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """Something said over the agent.
+
+    Attributes
+    ----------
+    call : int
+    kind, name : str
+    onset : float
+        In seconds of the recording.
+    stopped : bool or None
+        Whether the agent fell silent for it; None if that is not known.
+    from_onset_ms, from_decision_ms, gap_ms : float or None
+        To the agent's last audible sample, and from there until it went on.
+    """
+
+    call: int
+    kind: str
+    name: str
+    onset: float
+    stopped: bool | None = None
+    from_onset_ms: float | None = None
+    from_decision_ms: float | None = None
+    gap_ms: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def rows_of(run: MeasuredRun) -> list[TurnRow]:
+    """Turn the turns of a run into rows, in order."""
+    return [
+        _row(turn, call.record.said[turn.heard.index]) for call in run.calls for turn in call.turns
+    ]
+
+
+def _row(turn: MeasuredTurn, said: Said) -> TurnRow:
+    heard, told = turn.heard, turn.told
+    clean = not heard.interrupted
+    return TurnRow(
+        call=heard.call,
+        place=heard.index,
+        name=heard.name,
+        began=heard.began,
+        onset=said.onset,
+        ended=heard.ended,
+        text=heard.text,
+        heard=None if told is None else told.text,
+        answer=None if told is None else told.reply,
+        holds=said.holds,
+        decided=None if told is None else told.decided,
+        audible=heard.audible,
+        false_start=heard.false_start,
+        v2v_ms=heard.v2v_ms if clean else None,
+        eot_ms=turn.eot_ms if clean else None,
+        post_commit_ms=turn.post_commit_ms if clean else None,
+        spans=told.spans or {} if told is not None and clean else {},
+        parts=told.residual_parts or {} if told is not None and clean else {},
+        false_interruption=heard.interrupted,
+        early=bool(turn.early),
+        dead_air=heard.dead_air,
+        missed=heard.missed,
+        adopted=told is not None and told.adopted,
+    )
+
+
+def trials_of(run: MeasuredRun) -> list[TrialRow]:
+    """Turn what was said over the agent in a run into rows."""
+    return [_trial(trial) for trial in run.trials]
+
+
+def _trial(trial: Trial) -> TrialRow:
+    return TrialRow(
+        call=trial.call,
+        kind=trial.kind,
+        name=trial.name,
+        onset=trial.onset,
+        stopped=trial.stopped,
+        from_onset_ms=trial.from_onset_ms,
+        from_decision_ms=trial.from_decision_ms,
+        gap_ms=trial.gap_ms,
+    )

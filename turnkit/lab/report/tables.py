@@ -1,0 +1,139 @@
+"""Figures of a run as tables: those read first, all of them, and what was said over the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from turnkit.lab.report.names import GROUPS, NAMES, interval_text, name_of, number_text
+from turnkit.lab.report.plan_text import simulated_spans
+from turnkit.lab.report.rows import TrialRow
+
+TILES = (
+    "v2v_p50",
+    "v2v_p90",
+    "eot_p50",
+    "post_commit_p50",
+    "false_interruption_rate",
+    "barge_in_success",
+)
+_FROM_SPANS = ("v2v", "post_commit")
+
+
+def tiles(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Choose the figures that are read first."""
+    found = []
+    for name in TILES:
+        entry = figures.get(name) or {}
+        if entry.get("value") is None:
+            continue
+        label, unit, _ = NAMES[name]
+        text = number_text(entry["value"], unit)
+        interval = interval_text(entry, unit)
+        n = entry.get("n")
+        found.append(
+            {
+                "label": label,
+                "value": text.removesuffix(unit).strip() if unit else text,
+                "unit": unit,
+                "rest": " ".join(part for part in (interval, f"n = {n}" if n else "") if part),
+                "simulated": is_simulated(name, plan),
+            }
+        )
+    return found
+
+
+def is_simulated(figure: str, plan: Mapping[str, Any]) -> bool:
+    """Whether an injected delay is part of a figure."""
+    spans = simulated_spans(plan)
+    stem = figure.rpartition("_")[0]
+    return bool(spans) and (stem in spans or stem in _FROM_SPANS)
+
+
+def groups(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Lay all figures of a run out in tables; what is not known here comes last."""
+    known = [(title, list(names)) for title, names in GROUPS.items()]
+    others = [name for name in figures if name not in NAMES]
+    found = []
+    for title, names in [*known, ("Others", others)]:
+        rows = [_figure_row(name, figures[name], plan) for name in names if name in figures]
+        rows = [row for row in rows if row["value"] != "-"]
+        if rows:
+            found.append({"title": title, "rows": rows})
+    return found
+
+
+def _figure_row(name: str, entry: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
+    label, unit, _ = name_of(name)
+    return {
+        "label": label,
+        "value": number_text(entry.get("value"), unit),
+        "interval": interval_text(entry, unit),
+        "simulated": is_simulated(name, plan),
+    }
+
+
+def overlaps(trials: Sequence[TrialRow]) -> dict[str, Any] | None:
+    """Lay out what was said over the agent, by what it was."""
+    if not trials:
+        return None
+    rows = []
+    for kind, name in dict.fromkeys((trial.kind, trial.name) for trial in trials):
+        own = [trial for trial in trials if (trial.kind, trial.name) == (kind, name)]
+        rows.append(
+            [
+                name,
+                kind,
+                str(len(own)),
+                _share([trial.stopped for trial in own]),
+                *_quantiles([trial.from_onset_ms for trial in own if trial.stopped is not False]),
+                *_quantiles([trial.from_decision_ms for trial in own]),
+                _quantiles([trial.gap_ms for trial in own])[0],
+            ]
+        )
+    columns = [
+        "said", "what it was", "n", "stopped the agent", "onset to silence, P50", "P90",
+        "decision to silence, P50", "P90", "gap until resumed, P50",
+    ]  # fmt: skip
+    return {"columns": columns, "rows": sorted(rows, key=lambda row: (row[1], row[0]))}
+
+
+def _share(values: Sequence[bool | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known)} of {len(known)}" if known else "-"
+
+
+def _quantiles(values: Sequence[float | None]) -> list[str]:
+    known = [value for value in values if value is not None]
+    if not known:
+        return ["-", "-"]
+    return [f"{np.percentile(known, q):.0f} ms" for q in (50, 90)]
+
+
+def network_table(records: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Add up what the network did in all calls, by direction.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        By direction: counts by name. What is no number is left out.
+    """
+    sums: dict[str, dict[str, float]] = {}
+    for record in records:
+        for direction, counts in record.items():
+            if not isinstance(counts, Mapping):
+                continue
+            own = sums.setdefault(str(direction), {})
+            for name, count in counts.items():
+                if isinstance(count, int | float) and not isinstance(count, bool):
+                    own[name] = own.get(name, 0) + count
+    names = list(dict.fromkeys(name for counts in sums.values() for name in counts))
+    if not names:
+        return None
+    rows = [
+        [direction, *(f"{counts[name]:.0f}" if name in counts else "-" for name in names)]
+        for direction, counts in sums.items()
+    ]
+    return {"columns": ["direction", *(name.replace("_", " ") for name in names)], "rows": rows}
