@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import kstest, lognorm
 
 from turnkit.lab.network import Link, Way
@@ -111,10 +112,11 @@ def test_the_first_packet_is_lost_as_often_as_others() -> None:
     assert np.mean(lost) == pytest.approx(0.2, abs=0.025)
 
 
-def extra(way: Way, step_s: float, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def extra(way: Way, step_s: float, count: int) -> NDArray[np.float64]:
     link = Link(way, seed=1)
     sent = step_s * np.arange(count)
-    return np.array([link.send(float(at), 100)[0] for at in sent]) - sent - way.delay_ms / 1e3
+    came = np.array([link.send(float(at), 100)[0] for at in sent])
+    return np.asarray(came - sent - way.delay_ms / 1e3, dtype=np.float64)
 
 
 def test_jitter_has_the_spread_and_the_tail_it_should() -> None:

@@ -38,6 +38,11 @@ async def service(handler: Handler = echo) -> AsyncIterator[int]:
         await server.wait_closed()
 
 
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    await writer.wait_closed()
+
+
 async def answered(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: bytes
 ) -> float:
@@ -50,19 +55,25 @@ async def answered(
 @pytest.mark.realtime
 def test_bytes_take_their_time_and_the_first_ones_a_handshake_more() -> None:
     async def talk() -> None:
+        waits: dict[str, list[float]] = {"first": [], "next": [], "early": []}
         async with service() as port, TcpRelay("127.0.0.1", port, 40.0) as relay:
-            reader, writer = await asyncio.open_connection(relay.host, relay.port)
-            assert await answered(reader, writer, b"one") == pytest.approx(0.16, abs=0.01)
-            assert await answered(reader, writer, b"two") == pytest.approx(0.08, abs=0.01)
-            # Who connects early does not wait for a handshake that is long over.
-            later_reader, later = await asyncio.open_connection(relay.host, relay.port)
-            await asyncio.sleep(0.1)
-            waited = await answered(later_reader, later, b"three")
-            assert waited == pytest.approx(0.08, abs=0.01)
-            assert relay.connections == 2
-            for each in (writer, later):
-                each.close()
-                await each.wait_closed()
+            for _ in range(5):
+                reader, writer = await asyncio.open_connection(relay.host, relay.port)
+                waits["first"].append(await answered(reader, writer, b"one"))
+                waits["next"].append(await answered(reader, writer, b"two"))
+                await hang_up(writer)
+                # Who connects early does not wait for a handshake that is long over.
+                reader, writer = await asyncio.open_connection(relay.host, relay.port)
+                await asyncio.sleep(0.1)
+                waits["early"].append(await answered(reader, writer, b"three"))
+                await hang_up(writer)
+            assert relay.connections == 10
+        # A busy machine adds to some of them, nothing takes away from any.
+        least = {name: min(each) for name, each in waits.items()}
+        assert least == pytest.approx({"first": 0.16, "next": 0.08, "early": 0.08}, abs=0.006)
+        assert all(
+            least[name] >= wanted for name, wanted in zip(least, (0.16, 0.08, 0.08), strict=True)
+        )
 
     run_live(talk)
 
@@ -78,10 +89,9 @@ def test_a_service_that_speaks_first_is_heard_after_two_round_trips() -> None:
             began = time.monotonic()
             reader, writer = await asyncio.open_connection(relay.host, relay.port)
             assert await reader.readexactly(5) == b"hello"
-            assert time.monotonic() - began == pytest.approx(0.12, abs=0.01)
+            assert 0.12 <= time.monotonic() - began < 0.14
             assert await reader.read() == b""  # the end comes through as well
-            writer.close()
-            await writer.wait_closed()
+            await hang_up(writer)
 
     run_live(talk)
 
@@ -100,8 +110,7 @@ def test_much_comes_through_whole_and_in_order() -> None:
             sending = asyncio.create_task(send())
             assert await reader.read(-1) == data
             await sending
-            writer.close()
-            await writer.wait_closed()
+            await hang_up(writer)
 
     run(talk())
 
@@ -115,8 +124,7 @@ def test_nothing_is_left_of_cut_connections() -> None:
                 writer.write(b"never arrives")
                 await asyncio.sleep(0.02)
             assert await reader.read() == b""
-            writer.close()
-            await writer.wait_closed()
+            await hang_up(writer)
         assert await leftovers() == before
 
     run(talk())
@@ -129,8 +137,7 @@ def test_nobody_at_the_other_end() -> None:
         async with TcpRelay("127.0.0.1", port, 1.0) as relay:
             reader, writer = await asyncio.open_connection(relay.host, relay.port)
             assert await reader.read() == b""
-            writer.close()
-            await writer.wait_closed()
+            await hang_up(writer)
 
     run(talk())
 

@@ -35,7 +35,7 @@ def by_ffmpeg(samples: NDArray[np.int16]) -> NDArray[np.int16]:
 def test_mu_law_is_that_of_ffmpeg() -> None:
     samples = np.arange(-32_768, 32_768).astype(np.int16)
     golden = by_ffmpeg(samples) / 32_768.0
-    coded = g711_mu_law((samples / 32_768.0).astype(np.float32))
+    coded = g711_mu_law(samples.astype(np.float32) / np.float32(32_768.0))
     levels = np.unique(golden)
     assert np.array_equal(np.unique(coded), levels)
     # ffmpeg cuts 16 bits to 14 first, and takes the nearest level where two of the law's
@@ -50,7 +50,9 @@ def test_mu_law_is_that_of_ffmpeg() -> None:
 @pytest.mark.parametrize("decision", [4063, 2015, 991, 479, 223, 95, 31, 3, 1])
 def test_mu_law_decides_where_the_standard_says(decision: int) -> None:
     """Decision values of ITU-T G.711, table 2a, at the ends of segments and near zero."""
-    below, above = g711_mu_law(np.array([decision - 0.01, decision], dtype=np.float32) / 8_192)
+    below, above = g711_mu_law(
+        np.array([decision - 0.01, decision], dtype=np.float32) / np.float32(8_192)
+    )
     assert below < above
 
 
