@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -40,6 +40,9 @@ def chat_application(settings: FakeLlmSettings, counts: Counter[str]) -> Starlet
             body = await request.json()
             said = [each["content"] for each in body["messages"] if each["role"] == "user"]
             longest = int(body.get("max_tokens") or 0)
+        except ClientDisconnect:
+            counts["cancelled"] += 1
+            return Response()  # to nobody
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _refusal(400, f"not a chat request: {type(error).__name__}")
         if not body.get("stream"):
