@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from turnkit.audio import Samples
-from turnkit.plot.style import CUT, END, GRID, HOLD, INK, SERIES, dress, legend_above, new_figure
+from turnkit.plot.style import CUT, END, GRID, HOLD, SERIES, dress, legend_above, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def plot_waterfall(
     Figure
         A bar a span, each beginning where the one before it ended.
     """
-    figure = new_figure(9.0, 2.9)
+    figure = new_figure(9.0, 2.4)
     axes = figure.subplots()
     dress(axes, "ms after the caller's end of speech", "", title)
     edges = np.cumsum([0.0, *(spans.get(name, 0.0) for name in SPANS)])
@@ -66,17 +66,14 @@ def plot_waterfall(
         begin, width = float(edges[row]), float(spans.get(name, 0.0))
         axes.barh(row, width, left=begin, height=0.68, color=SPAN_COLOURS[name], linewidth=0)
         axes.plot([begin + width] * 2, [row - 0.34, row + 1.34], color=GRID, linewidth=0.9)
-        axes.text(
-            max(begin, begin + width) + 0.012 * reach, row, f"{width:.0f} ms", va="center",
-            fontsize=8, color=INK,
-        )  # fmt: skip
     axes.axvline(0, color=END, linewidth=1.6)
     axes.axvline(float(edges[-1]), color=CUT, linewidth=1.2)
     if decided_ms is not None:
         axes.axvline(decided_ms, color=HOLD, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.set_yticks(range(len(SPANS)), [_label(name, simulated) for name in SPANS])
+    named = [f"{_label(name, simulated)}  {spans.get(name, 0.0):.0f} ms" for name in SPANS]
+    axes.set_yticks(range(len(SPANS)), named)
     axes.set_ylim(len(SPANS) - 0.4, -0.6)
-    axes.set_xlim(float(edges.min()) - 0.02 * reach, float(edges.max()) + 0.12 * reach)
+    axes.set_xlim(float(edges.min()) - 0.02 * reach, float(edges.max()) + 0.02 * reach)
     axes.grid(visible=False, axis="y")
     return figure
 

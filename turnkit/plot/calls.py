@@ -100,7 +100,7 @@ def plot_distribution(
     axes.set_ylim(0, 102)
     if slowest:
         axes.set_xlim(min(0.0, *axes.get_xlim()), 1.03 * slowest)
-    add_legend(axes)
+    legend_above(figure, 2)
     return figure
 
 

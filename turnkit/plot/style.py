@@ -58,7 +58,7 @@ def add_legend(axes: Axes) -> None:
 
 
 def legend_above(figure: Figure, columns: int) -> None:
-    """Put the legend of a figure's first panel above all of it, where no line runs."""
+    """Put the legend of a figure's first panel above all of it, where no line crosses it."""
     if figure.axes[0].get_legend_handles_labels()[1]:
         figure.legend(
             loc="outside upper center", ncols=min(columns, 7), frameon=False, fontsize=9,

@@ -32,12 +32,16 @@ LATENCY: Mapping[str, Name] = {
 SPANS: Mapping[str, Name] = {
     f"{span}_{q}": Name(f"{label}, {q.upper()}")
     for span, label in (
+        ("eot_span", "EOT, in audio time"),
         ("uplink", "Uplink"),
         ("stt", "STT, final words"),
         ("llm", "LLM, first token"),
         ("tts", "TTS, first audio"),
         ("downlink", "Downlink"),
         ("residual", "Residual"),
+        ("detector", "of it: decision known"),
+        ("pacing", "of it: pacing"),
+        ("lead_in", "of it: silent begin"),
     )
     for q in ("p50", "p90")
 }
@@ -66,6 +70,7 @@ OVERLAPS: Mapping[str, Name] = {
     "false_barge_in_rate": Name("False barge-in rate", "%"),
     "resumes": Name("Resumed", "", ""),
     "resume_gap_p50": Name("Gap until resumed, P50"),
+    "resume_gap_p90": Name("Gap until resumed, P90"),
 }
 
 COST: Mapping[str, Name] = {

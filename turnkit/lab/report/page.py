@@ -55,10 +55,8 @@ def write_report(
         NUMBERS,
         {
             "plan": plan,
-            **found,
-            "turns": [turn.as_dict() for turn in turns],
-            "trials": [trial.as_dict() for trial in trials],
             "checks": [{"text": check.text, "holds": check.holds} for check in checks],
+            **found,
         },
     )
     figures = found.get("figures") or {}
@@ -70,7 +68,7 @@ def write_report(
         head=head_of(plan, found),
         tiles=tiles(figures, plan),
         warnings=cautions_of(plan, figures),
-        checks=[(_verdict(check.holds), check.text) for check in checks],
+        checks=[(verdict_word(check.holds), check.text) for check in checks],
         figures=figures_of(turns, plan),
         groups=groups(figures, plan),
         turns=lines,
@@ -87,7 +85,8 @@ def write_report(
         path.write_text(html, encoding="utf-8")
 
 
-def _verdict(holds: bool | None) -> str:
+def verdict_word(holds: bool | None) -> str:
+    """Say in a word what became of a check; also the class of its badge."""
     return {True: "holds", False: "fails", None: "unknown"}[holds]
 
 

@@ -1,10 +1,10 @@
-"""Turns as plain values: what ``report.json`` keeps of them, and what runs are compared by."""
+"""Turns and what was said over the agent, as a page shows them and runs are compared by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from turnkit.lab.measuring.measured import MeasuredTurn
@@ -33,7 +33,7 @@ class TurnRow:
         The agent's decision in the audio it had, the first audible sample of its answer,
         and its first one before the caller was done.
     v2v_ms, eot_ms, post_commit_ms : float or None
-        None where the agent was not in time to be waited for, or never came.
+        As `turnkit.lab.measuring` has them.
     spans : mapping of str to float
         Milliseconds; they sum to V2V. Empty without the agent's log.
     parts : mapping of str to float
@@ -65,10 +65,6 @@ class TurnRow:
     missed: bool = False
     adopted: bool = False
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
@@ -95,10 +91,6 @@ class TrialRow:
     from_decision_ms: float | None = None
     gap_ms: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
 
 def rows_of(run: MeasuredRun) -> list[TurnRow]:
     """Turn the turns of a run into rows, in order."""
@@ -109,7 +101,6 @@ def rows_of(run: MeasuredRun) -> list[TurnRow]:
 
 def _row(turn: MeasuredTurn, said: Said) -> TurnRow:
     heard, told = turn.heard, turn.told
-    clean = not heard.interrupted
     return TurnRow(
         call=heard.call,
         place=heard.index,
@@ -124,11 +115,11 @@ def _row(turn: MeasuredTurn, said: Said) -> TurnRow:
         decided=None if told is None else told.decided,
         audible=heard.audible,
         false_start=heard.false_start,
-        v2v_ms=heard.v2v_ms if clean else None,
-        eot_ms=turn.eot_ms if clean else None,
-        post_commit_ms=turn.post_commit_ms if clean else None,
-        spans=told.spans or {} if told is not None and clean else {},
-        parts=told.residual_parts or {} if told is not None and clean else {},
+        v2v_ms=heard.v2v_ms,
+        eot_ms=turn.eot_ms,
+        post_commit_ms=turn.post_commit_ms,
+        spans=told.spans or {} if told is not None else {},
+        parts=told.residual_parts or {} if told is not None else {},
         false_interruption=heard.interrupted,
         early=bool(turn.early),
         dead_air=heard.dead_air,
