@@ -213,8 +213,9 @@ def test_turns_are_not_said_over_an_agent() -> None:
 def test_numbers_out_of_range_are_named(
     corpus: Corpus, options: dict[str, Any], named: str
 ) -> None:
+    asked: dict[str, Any] = {"turns": 1, "callers": 1, "seed": 0} | options
     with pytest.raises(ConfigError, match=named):
-        plan_corpus(corpus, **({"turns": 1, "callers": 1, "seed": 0} | options))
+        plan_corpus(corpus, **asked)
 
 
 def test_calls_out_of_range_are_named(scenario: Scenario) -> None:

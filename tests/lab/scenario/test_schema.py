@@ -136,6 +136,7 @@ def test_the_kind_is_inferred_or_said(source: TextSource, said: str, over: str) 
         ("[say: {text: x, tempo: 3}]", ["steps.0.say.tempo 3.0", "0.5 .. 2"]),
         ("[say: {text: x, kind: shout}]", ["steps.0.say.kind 'shout'", "turn, interruption"]),
         ("[say: {text: x, gain_db: 90}]", ["steps.0.say.gain_db 90", "-60 .. 20"]),
+        ("[say: {text: x, lead_s: -1}]", ["steps.0.say.lead_s -1", "0 .. 300"]),
         ("[say: {row: embedded}]", ["steps.0.say.row 'embedded'", "CORPUS/NUMBER"]),
         ("[say: {row: a/-1}]", ["steps.0.say.row 'a/-1'", "CORPUS/NUMBER"]),
         ("[say: {row: /1}]", ["steps.0.say.row '/1'", "CORPUS/NUMBER"]),
@@ -191,7 +192,7 @@ def test_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"scenario .*tried\.yaml: steps\.0\.rest"):
         load_scenario(path)
     path.write_text("about: x\nsteps: [rest: 1]\n")
-    found = load_scenario(path)
+    found = load_scenario(str(path))
     assert (found.name, found.folder) == ("tried", tmp_path)
 
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from turnkit.agent.preset import read_preset
+from turnkit.lab.measuring.checks import parse_check
+from turnkit.lab.network import load_network
 from turnkit.lab.scenario.planning import plan_scenario
 from turnkit.lab.scenario.schema import load_scenario, parse_scenario
 from turnkit.lab.scenario.script import Say, SayOver
@@ -53,11 +55,9 @@ def test_its_overrides_fit_the_preset(path: Path) -> None:
 
 @each_scenario
 def test_its_expectations_and_network_mean_something(path: Path) -> None:
-    checks = pytest.importorskip("turnkit.lab.measuring.checks")
-    network = pytest.importorskip("turnkit.lab.network")
-    scenario = load_scenario(path, checks.parse_check)
+    scenario = load_scenario(path, parse_check)
     if scenario.network is not None:
-        network.load_network(scenario.network)
+        load_network(scenario.network)
 
 
 def test_those_that_speak_over_the_agent_have_something_to_speak_over() -> None:

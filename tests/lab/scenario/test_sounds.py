@@ -232,3 +232,13 @@ def test_louder_is_never_beyond_full_scale() -> None:
 def test_a_seed_is_not_negative() -> None:
     with pytest.raises(ConfigError, match=r"seed -1: expected 0 or more"):
         SoundBook(-1)
+
+
+def test_silence_before_it_belongs_to_it(corpus: str) -> None:
+    book = SoundBook(0)
+    plain = book.sound(RowSource(row=f"{corpus}/0"))
+    later = book.sound(RowSource(row=f"{corpus}/0", lead_s=2.0))
+    assert not np.any(later.samples[: 2 * later.rate])
+    np.testing.assert_array_equal(later.samples[2 * later.rate :], plain.samples)
+    assert (later.onset, later.ended) == (plain.onset + 2, plain.ended + 2)
+    assert later.holds == tuple((start + 2, end + 2) for start, end in plain.holds)

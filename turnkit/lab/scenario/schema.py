@@ -101,12 +101,12 @@ class _Head:
             raise ConfigError(f"about {self.about!r}: expected words")
 
 
-def load_scenario(path: Path, check: Callable[[str], object] | None = None) -> Scenario:
+def load_scenario(path: str | Path, check: Callable[[str], object] | None = None) -> Scenario:
     """Read a scenario.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         A YAML file.
     check : callable, optional
         Gets each expectation and raises a `ConfigError` where it means nothing:
@@ -118,6 +118,7 @@ def load_scenario(path: Path, check: Callable[[str], object] | None = None) -> S
         If it cannot be read, a key is unknown, or a value does not fit; the message
         names the file and the key.
     """
+    path = Path(path)
     content = load_yaml(path, "scenario")
     try:
         found = parse_scenario(content, path.stem, path.parent)

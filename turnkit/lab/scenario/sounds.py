@@ -78,7 +78,7 @@ class SoundBook:
             If a corpus or a file cannot be read, or nothing in it is audible.
         """
         made = self._make(source, kind_of(source, over=over))
-        return self.named(_louder(made, source.gain_db))
+        return self.named(_later(_louder(made, source.gain_db), source.lead_s))
 
     def row(self, corpus: Corpus, number: int, kind: Kind = "turn") -> Sound:
         """Make a sound of a corpus's row."""
@@ -128,7 +128,7 @@ class SoundBook:
 
     def _next(self, source: CorpusSource) -> int:
         # How a row is said does not decide which comes next.
-        key = replace(source, kind=None, gain_db=0.0)
+        key = replace(source, kind=None, gain_db=0.0, lead_s=0.0)
         if key not in self._orders:
             rows = fitting_rows(self.corpus(source.corpus), source)
             self._orders[key] = self._shuffled(rows, repr(key))
@@ -224,3 +224,18 @@ def _louder(sound: Sound, gain_db: float) -> Sound:
     if gain > 1.0 and peak > 0.0:
         gain = max(1.0, min(gain, _LOUDEST / peak))
     return replace(sound, samples=np.asarray(sound.samples * gain, dtype=np.float32))
+
+
+def _later(sound: Sound, lead_s: float) -> Sound:
+    """Put silence before it."""
+    silence = np.zeros(round(lead_s * sound.rate), dtype=np.float32)
+    if not len(silence):
+        return sound
+    lead = len(silence) / sound.rate
+    return replace(
+        sound,
+        samples=np.concatenate([silence, sound.samples]),
+        onset=sound.onset + lead,
+        ended=sound.ended + lead,
+        holds=tuple((start + lead, end + lead) for start, end in sound.holds),
+    )

@@ -15,6 +15,7 @@ Noise = Literal["cough", "knock"]
 
 _GAINS = (-60.0, 20.0)
 _TEMPOS = (0.5, 2.0)
+_LEADS = (0.0, 300.0)
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:
@@ -33,13 +34,18 @@ class Common:
         suggest.
     gain_db : float
         Louder or quieter than it is; -60 .. 20. Nothing is made louder than full scale.
+    lead_s : float
+        Silence before it that belongs to it: the caller has the floor and thinks. What
+        the agent says meanwhile interrupts; 0 .. 300.
     """
 
     kind: Kind | None = None
     gain_db: float = 0.0
+    lead_s: float = 0.0
 
     def __post_init__(self) -> None:
         _between("gain_db", self.gain_db, *_GAINS)
+        _between("lead_s", self.lead_s, *_LEADS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
