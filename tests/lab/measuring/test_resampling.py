@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turnkit.lab.measuring.resampling import FEWEST_CALLS, Figure, Resampler, weighted_quantile
+from turnkit.lab.measuring.resampling import FEWEST_CALLS, Figure, Resampler, weighted_quantiles
 
 
 @given(
@@ -18,7 +18,7 @@ def test_a_weighted_quantile_is_that_of_the_repeated_values(
     pairs.sort()
     values = np.array([value for value, _ in pairs])
     weights = np.array([weight for _, weight in pairs])
-    (found,) = weighted_quantile(values, weights[None].astype(float), q)
+    (found,) = weighted_quantiles(values, weights[None].astype(float), [q])[0]
     if weights.sum() == 0:
         assert np.isnan(found)
     else:
@@ -30,8 +30,8 @@ def test_an_interval_over_calls_knows_that_turns_of_a_call_are_alike() -> None:
     random = np.random.default_rng(0)
     calls = np.repeat(np.arange(20), 10)
     values = random.normal(0, 100, 20)[calls] + random.normal(0, 1, 200)
-    by_calls = Resampler(20).quantile(values.tolist(), calls.tolist(), 50)
-    by_turns = Resampler(2).quantile(values.tolist(), calls.tolist(), 50)
+    by_calls = Resampler(20).quantiles(values.tolist(), calls.tolist(), [50])[0]
+    by_turns = Resampler(2).quantiles(values.tolist(), calls.tolist(), [50])[0]
     assert by_calls.value == by_turns.value == pytest.approx(float(np.median(values)))
     assert by_calls.n == 200
     assert None not in (by_calls.low, by_calls.high, by_turns.low, by_turns.high)
@@ -65,5 +65,5 @@ def test_units() -> None:
     assert Resampler(FEWEST_CALLS).unit == "calls"
     assert Resampler(FEWEST_CALLS - 1).unit == "turns"
     assert Resampler(0).unit == "turns"
-    assert Resampler(9).quantile([7.0], [0], 90) == Figure(7.0, 1)
+    assert Resampler(9).quantiles([7.0], [0], [50, 90]) == [Figure(7.0, 1)] * 2
     assert Figure(7.0, 1).as_dict() == {"value": 7.0, "n": 1, "low": None, "high": None}

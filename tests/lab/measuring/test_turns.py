@@ -122,6 +122,7 @@ def test_a_call_without_words_has_no_turns() -> None:
     assert hear_turns(recording(track(2), [])) == []
 
 
+SILENCE = track(16)
 stretch = st.tuples(st.floats(0, 12), st.floats(0.05, 2)).map(lambda s: Sound(s[0], s[0] + s[1]))
 
 
@@ -134,7 +135,7 @@ def test_whatever_is_heard_the_answer_is_after_the_end(
     for sound in sorted(sounds, key=lambda each: each.start):
         if not ordered or sound.start > ordered[-1].end + 0.25:
             ordered.append(sound)
-    (turn,) = hear_turns(recording(track(16), [said(began, began + lasts)]), ordered)
+    (turn,) = hear_turns(recording(SILENCE, [said(began, began + lasts)]), ordered)
     starts = [each.start for each in ordered]
     if turn.audible is not None:
         assert turn.audible in starts

@@ -103,8 +103,8 @@ def _figures(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
             continue
         values, calls = _columns(pairs)
         wanted = [50, 90, *([99] if name in _WITH_P99 and len(values) >= P99_FROM else [])]
-        for q in wanted:
-            figures[f"{name}_p{q}"] = resampler.quantile(values, calls, q)
+        quantiles = resampler.quantiles(values, calls, wanted)
+        figures |= {f"{name}_p{q}": each for q, each in zip(wanted, quantiles, strict=True)}
         if name == "v2v":
             figures["v2v_max"] = Figure(max(values), len(values))
             figures["v2v_mean"] = resampler.mean(values, calls)
@@ -120,7 +120,7 @@ def _places(run: MeasuredRun) -> Iterable[tuple[int, MeasuredTurn]]:
 
 
 def _turn_times(run: MeasuredRun) -> dict[str, _Pairs]:
-    """Latencies of turns, each with the place of its call."""
+    """Collect latencies of turns, each with the place of its call."""
     found: dict[str, _Pairs] = {name: [] for name in ("v2v", "eot", "post_commit")}
     found |= {name: [] for name in _SPAN_NAMES.values()}
     for place, turn in _places(run):
@@ -140,7 +140,7 @@ def _turn_times(run: MeasuredRun) -> dict[str, _Pairs]:
 
 
 def _trial_times(run: MeasuredRun) -> dict[str, _Pairs]:
-    """Times of what was said over the agent."""
+    """Collect times of what was said over the agent, each with the place of its call."""
     found: dict[str, _Pairs] = {}
     for place, call in enumerate(run.calls):
         for trial in call.trials:
@@ -158,7 +158,7 @@ def _trial_times(run: MeasuredRun) -> dict[str, _Pairs]:
 
 
 def _turn_numbers(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
-    """Counts and rates by ear, and decisions that came early."""
+    """Count mistakes by ear, and decisions that came early."""
     turns, calls = run.turns, run.calls
     n = len(turns)
     found = {
@@ -182,7 +182,7 @@ def _turn_numbers(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
 
 
 def _trial_numbers(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
-    """Counts and rates of what was said over the agent."""
+    """Count what came of what was said over the agent."""
     found: dict[str, Figure] = {}
     stops, slips = list[tuple[float, int]](), list[tuple[float, int]]()
     resumes = 0
@@ -197,7 +197,7 @@ def _trial_numbers(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
         found["barge_ins"] = Figure(len(stops), len(stops))
         found["barge_in_success"] = resampler.mean(*_columns(stops))
     if slips:
-        found["false_barge_ins"] = Figure(sum(value for value, _ in slips), len(slips))
+        found["false_barge_ins"] = Figure(round(sum(value for value, _ in slips)), len(slips))
         found["false_barge_in_rate"] = resampler.mean(*_columns(slips))
         found["resumes"] = Figure(resumes, len(slips))
     return found
@@ -211,7 +211,7 @@ def _counts(calls: Iterable[MeasuredCall]) -> Counter[str]:
 
 
 def _told(run: MeasuredRun) -> dict[str, Figure]:
-    """What the agent counted, and what its processes took."""
+    """Sum up what the agent counted, and what its processes took."""
     counted = [call for call in run.calls if call.counts]
     counts, n = _counts(counted), len(counted)
     found = {name: Figure(counts[name], n) for name in COUNTED if name in counts}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from turnkit.metrics.bootstrap import RESAMPLES, interval, resample_speakers
+from turnkit.metrics.bootstrap import interval, resample_speakers
 
 Floats = NDArray[np.float64]
 
@@ -59,11 +59,13 @@ class Resampler:
 
     def __init__(self, calls: int, seed: int = 0) -> None:
         self.unit = "calls" if calls >= FEWEST_CALLS else "turns"
-        self._seed = seed
-        self._draws = resample_speakers(calls, seed=seed) if self.unit == "calls" else None
+        self._calls, self._seed = calls, seed
+        self._draws: dict[int, Floats] = {}
 
-    def quantile(self, values: Sequence[float], calls: Sequence[int], q: float) -> Figure:
-        """Quantile of values, each of a call.
+    def quantiles(
+        self, values: Sequence[float], calls: Sequence[int], qs: Sequence[float]
+    ) -> list[Figure]:
+        """Quantiles of values, each of a call.
 
         Parameters
         ----------
@@ -71,51 +73,57 @@ class Resampler:
             At least one.
         calls : sequence of int
             Place of each value's call among all calls.
-        q : float
+        qs : sequence of float
             In percent.
         """
-        return self._figure(values, calls, lambda x, weights: weighted_quantile(x, weights, q))
+
+        def statistic(x: Floats, weights: Floats) -> Floats:
+            return weighted_quantiles(x, weights, qs)
+
+        return self._figures(values, calls, statistic)
 
     def mean(self, values: Sequence[float], calls: Sequence[int]) -> Figure:
-        """Mean of values; of zeros and ones a rate. Arguments as for `quantile`."""
+        """Mean of values; of zeros and ones a rate. Arguments as for `quantiles`."""
 
-        def mean(x: Floats, weights: Floats) -> Floats:
+        def statistic(x: Floats, weights: Floats) -> Floats:
             total = weights.sum(axis=1)
-            sums = np.asarray((weights * x).sum(axis=1))
-            return np.where(total > 0, sums / np.maximum(total, 1.0), np.nan)
+            sums = (weights * x).sum(axis=1)
+            return np.where(total > 0, sums / np.maximum(total, 1.0), np.nan)[:, None]
 
-        return self._figure(values, calls, mean)
+        return self._figures(values, calls, statistic)[0]
 
-    def _figure(
+    def _figures(
         self,
         values: Sequence[float],
         calls: Sequence[int],
         statistic: Callable[[Floats, Floats], Floats],
-    ) -> Figure:
+    ) -> list[Figure]:
         order = np.argsort(np.asarray(values, dtype=np.float64), kind="stable")
         x = np.asarray(values, dtype=np.float64)[order]
-        value = float(statistic(x, np.ones((1, len(x))))[0])
+        (found,) = statistic(x, np.ones((1, len(x)))).tolist()
         if len(x) < 2:
-            return Figure(value, len(x))
-        found = np.concatenate([statistic(x, each) for each in self._weights(calls, order)])
-        bounds = interval(found)
-        if bounds is None:
-            return Figure(value, len(x))
-        return Figure(value, len(x), bounds.low, bounds.high)
+            return [Figure(value, len(x)) for value in found]
+        columns = np.asarray(calls)[order] if self.unit == "calls" else np.arange(len(x))
+        draws = self._drawn(self._calls if self.unit == "calls" else len(x))
+        blocks = [
+            statistic(x, draws[begin : begin + _BLOCK][:, columns])
+            for begin in range(0, len(draws), _BLOCK)
+        ]
+        figures = []
+        for value, resampled in zip(found, np.concatenate(blocks).T, strict=True):
+            bounds = interval(resampled) or (None, None)
+            figures.append(Figure(value, len(x), *bounds))
+        return figures
 
-    def _weights(self, calls: Sequence[int], order: NDArray[np.intp]) -> list[Floats]:
-        """How often each value was drawn, a few resamples at a time."""
-        draws = self._draws
-        if draws is None:
-            draws = resample_speakers(len(order), seed=self._seed)
-            columns = np.arange(len(order))
-        else:
-            columns = np.asarray(calls)[order]
-        return [draws[begin : begin + _BLOCK][:, columns] for begin in range(0, RESAMPLES, _BLOCK)]
+    def _drawn(self, units: int) -> Floats:
+        """How often each unit was drawn, shape (resamples, units)."""
+        if units not in self._draws:
+            self._draws[units] = resample_speakers(units, seed=self._seed)
+        return self._draws[units]
 
 
-def weighted_quantile(values: Floats, weights: Floats, q: float) -> Floats:
-    """Quantile of values that are each there so many times, as `numpy.percentile` has it.
+def weighted_quantiles(values: Floats, weights: Floats, qs: Sequence[float]) -> Floats:
+    """Quantiles of values that are each there so many times, as `numpy.percentile` has it.
 
     Parameters
     ----------
@@ -123,20 +131,21 @@ def weighted_quantile(values: Floats, weights: Floats, q: float) -> Floats:
         In order.
     weights : ndarray, shape (r, n)
         Whole numbers; one row a resample.
-    q : float
+    qs : sequence of float
         In percent.
 
     Returns
     -------
-    ndarray, shape (r,)
+    ndarray, shape (r, len(qs))
         NaN where nothing was drawn.
     """
-    so_far = np.cumsum(weights, axis=1)
-    at = (so_far[:, -1] - 1) * q / 100
-    low = np.floor(at)
-    first = np.sum(so_far <= low[:, None], axis=1)
-    second = np.sum(so_far <= np.ceil(at)[:, None], axis=1)
-    last = len(values) - 1
-    below, above = values[np.minimum(first, last)], values[np.minimum(second, last)]
-    found = below + (above - below) * (at - low)
-    return np.where(so_far[:, -1] > 0, found, np.nan)
+    found = np.full((len(weights), len(qs)), np.nan)
+    for row, so_far in enumerate(np.cumsum(weights, axis=1)):
+        if so_far[-1] == 0:
+            continue
+        at = (so_far[-1] - 1) * np.asarray(qs) / 100
+        low = np.floor(at)
+        below = values[np.searchsorted(so_far, low, side="right")]
+        above = values[np.searchsorted(so_far, np.ceil(at), side="right")]
+        found[row] = below + (above - below) * (at - low)
+    return found

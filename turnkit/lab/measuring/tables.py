@@ -79,7 +79,7 @@ def spans_table(found: Mapping[str, Described]) -> str:
 
 
 def overlaps_table(found: Mapping[str, Described]) -> str:
-    """What was said over the agent."""
+    """Format what was said over the agent."""
     width = _width(found)
     lines = [
         f"{'':<{width}} {'barge-ins':>9} {'<= 600 ms':>9} {'from onset ms':^15} "
