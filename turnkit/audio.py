@@ -184,7 +184,9 @@ class Resampler:
         if count <= 0:
             self._tail = tail
             return np.zeros(0, dtype=np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(tail, self._bank.shape[1])
+        taps, step = self._bank.shape[1], tail.strides[0]
+        # As sliding_window_view has it, which takes longer than all the rest of a frame.
+        windows = np.ndarray((len(tail) - taps + 1, taps), tail.dtype, tail, 0, (step, step))
         out = np.empty(count, dtype=np.float32)
         for begin in range(0, count, _AT_ONCE):
             part = out[begin : begin + _AT_ONCE]

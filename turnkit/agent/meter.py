@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from turnkit.agent.session.settings import CLOCK_RATE
 from turnkit.audio import Samples
 from turnkit.detector.protocol import Trace
@@ -25,7 +23,7 @@ def level_db(samples: Samples) -> float:
     """Root mean square in dBFS."""
     if not len(samples):
         return SILENCE_DB
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    power = float(samples @ samples) / len(samples)
     return SILENCE_DB if power < 1e-10 else 10 * math.log10(power)
 
 

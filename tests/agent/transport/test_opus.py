@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from turnkit.agent.transport import opus
 from turnkit.agent.transport.jitter import Given, Lost, Output, Packet, Quiet
 from turnkit.agent.transport.opus import (
     OPUS_RATE,
@@ -138,3 +139,35 @@ def test_encoder_clips_what_is_too_loud() -> None:
     encoder = OpusEncoder()
     payloads = [encoder.encode(np.full(FRAME, 7.0, dtype=np.float32)) for _ in range(3)]
     assert [packet_samples(each) for each in payloads] == [FRAME] * 3
+
+
+def test_long_silence_is_coded_once_and_what_follows_it_is_heard_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = np.concatenate([voice(0.5), np.zeros(200 * FRAME, np.float32), voice(0.5, pitch=200.0)])
+    again = len(voice(0.5)) + 200 * FRAME
+    coded: list[bytes] = []
+    original = OpusEncoder._encode
+
+    def encode(self: OpusEncoder, samples: Samples) -> bytes:
+        coded.append(original(self, samples))
+        return coded[-1]
+
+    monkeypatch.setattr(OpusEncoder, "_encode", encode)
+    short = packets(said)
+    assert len(short) == len(said) // FRAME
+    assert len(coded) < len(short) - 150
+    heard = hear([Given(each) for each in short])
+    monkeypatch.setattr(opus, "SETTLED", 10**9)
+    coded.clear()
+    whole = hear([Given(each) for each in packets(said)])
+    assert len(coded) == len(short)
+    begins = again // 3
+    assert np.abs(heard[: begins - 100] - whole[: begins - 100]).max() < 1e-3
+
+    def spectrum(samples: Samples) -> Samples:
+        return np.asarray(np.abs(np.fft.rfft(samples * np.hanning(len(samples)))))
+
+    # The very first tenth of a second already sounds like every other beginning.
+    one, other = (spectrum(each[begins : begins + 1_600]) for each in (heard, whole))
+    assert np.corrcoef(one, other)[0, 1] > 0.98

@@ -52,9 +52,8 @@ def step(state: State, event: Event) -> tuple[State, list[Command]]:
     if state.over:
         return state, []
     transition = Transition(state)
-    transition.set(at=max(state.at, event.at))
-    if isinstance(event, Ticked):
-        transition.set(received=max(state.received, event.at))
+    received = event.at if isinstance(event, Ticked) else 0
+    transition.set(at=max(state.at, event.at), received=max(state.received, received))
     _dispatch(transition, event)
     if transition.state.overlap is not None and transition.state.reply is None:
         interruption.take_floor(transition)  # nothing is left to interrupt
