@@ -53,6 +53,8 @@ class TurnTimes:
         Measured in the audio.
     drafted : bool
         The reply that was heard had been begun before the decision.
+    known : float
+        When the session had the decision, at least 0.
     """
 
     eot: float
@@ -66,6 +68,7 @@ class TurnTimes:
     sent: float
     v2v: float
     drafted: bool
+    known: float = 0.0
 
     @property
     def stt(self) -> float:
@@ -194,7 +197,8 @@ def _simulate(
     audio = asked + llm + tts
     pacing = _column([_Pacing(turn) for turn in turns], "ms")
     nothing = np.zeros(shape)
-    reached = [nothing]
+    known = nothing + _column(turns, "known")
+    reached = [known]
     for mark in (words, asked + llm, audio):
         reached.append(np.maximum(reached[-1], mark))
     half = change.region_ms / 2
@@ -209,7 +213,7 @@ def _simulate(
         "llm": reached[2] - reached[1],
         "tts": reached[3] - reached[2],
         "downlink": downlink + half,
-        "residual": rest + pacing,
+        "residual": rest + pacing + known,
     }
     v2v = sum(spans.values(), nothing)
     return {"v2v": v2v, "post_commit": v2v - spans["eot"] - spans["uplink"], **spans}
@@ -228,7 +232,7 @@ def _durations(
 def _in_mode(turn: TurnTimes, mode: str | None) -> TurnTimes:
     """Take a turn's waits as they would be in another mode."""
     if mode == "streaming":
-        return replace(turn, drafted=False, asked=max(turn.words, 0.0))
+        return replace(turn, drafted=False, asked=max(turn.words, turn.known))
     if mode == "speculative" and not turn.drafted:
         return replace(turn, drafted=True, asked=turn.words)
     return turn
@@ -242,16 +246,17 @@ def _asked(turns: Sequence[TurnTimes], words: Floats) -> Floats:
     early = np.where(
         waited <= _AT_ONCE_MS, words + waited, np.maximum(words, _column(turns, "asked"))
     )
-    late = np.maximum(words, 0.0)
-    behind = _column(turns, "asked") - np.maximum(_column(turns, "words"), 0.0)
-    return np.where(drafted & (early <= 0), early, late + np.where(drafted, 0.0, behind))
+    known = _column(turns, "known")
+    late = np.maximum(words, known)
+    behind = _column(turns, "asked") - np.maximum(_column(turns, "words"), known)
+    return np.where(drafted & (early <= known), early, late + np.where(drafted, 0.0, behind))
 
 
 class _Pacing:
     """What passed between everything being ready and the first samples leaving."""
 
     def __init__(self, turn: TurnTimes) -> None:
-        self.ms = turn.sent - max(0.0, turn.words, turn.token, turn.audio)
+        self.ms = turn.sent - max(turn.known, turn.words, turn.token, turn.audio)
 
 
 def _column(turns: Sequence[object], name: str) -> Floats:

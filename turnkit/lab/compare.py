@@ -187,7 +187,7 @@ def median_difference(values: Sequence[float], calls: Sequence[int], seed: int =
     """
     names, places = np.unique(np.asarray(calls), return_inverse=True)
     resampler = Resampler(len(names), seed)
-    middle = resampler.quantile(values, places.tolist(), 50)
+    (middle,) = resampler.quantiles(values, places.tolist(), (50,))
     low, high = (middle.value if b is None else b for b in (middle.low, middle.high))
     faster = float(np.mean(np.asarray(values) < 0))
     return Difference(middle.n, middle.value, low, high, faster, resampler.unit)

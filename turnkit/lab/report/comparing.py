@@ -68,8 +68,9 @@ def _change(reference: Mapping[str, Any], entry: Mapping[str, Any], name: Name) 
     more = f"{100 * (now - before):+.1f} points" if name.unit == "%" else f"{now - before:+.0f}"
     if name.unit == "cores":
         more = f"{now - before:+.2f}"
-    apart = _apart(reference, entry)
-    if not apart:
+    if not any(digit in more for digit in "123456789"):
+        return "", ""
+    if not _apart(reference, entry):
         return more, ""
     return more, "better" if (now < before) == (name.better == "less") else "worse"
 
