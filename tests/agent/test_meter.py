@@ -37,6 +37,20 @@ def test_every_slot_is_handed_out_once_and_in_order(sizes: list[int]) -> None:
     assert taken == max(0, now // STEP - BEHIND)
 
 
+@given(st.lists(st.integers(1, 700), min_size=12, max_size=60))
+def test_levels_are_those_of_the_slot_however_the_audio_is_cut(sizes: list[int]) -> None:
+    audio = np.random.default_rng(0).normal(0, 0.1, sum(sizes)).astype(np.float32)
+    audio *= np.linspace(0.01, 1, len(audio), dtype=np.float32)
+    meter, now, levels = Meter(), 0, list[float]()
+    for size in sizes:
+        now += size
+        meter.heard(now, audio[now - size : now])
+        fields = meter.take(now)
+        levels += [] if fields is None else fields["caller"]
+    expected = [level_db(audio[slot * STEP : (slot + 1) * STEP]) for slot in range(len(levels))]
+    assert levels == pytest.approx(expected, abs=0.06)
+
+
 def test_what_happened_stands_in_its_slot() -> None:
     meter = Meter()
     for slot in range(20):

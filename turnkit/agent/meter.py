@@ -23,7 +23,10 @@ def level_db(samples: Samples) -> float:
     """Root mean square in dBFS."""
     if not len(samples):
         return SILENCE_DB
-    power = float(samples @ samples) / len(samples)
+    return _power_db(float(samples @ samples) / len(samples))
+
+
+def _power_db(power: float) -> float:
     return SILENCE_DB if power < 1e-10 else 10 * math.log10(power)
 
 
@@ -38,9 +41,11 @@ class Meter:
 
     def heard(self, at: int, samples: Samples) -> None:
         """Take samples that end at `at` on the clock."""
-        for start in range(0, len(samples), STEP):
-            slot = (at - len(samples) + start) // STEP
-            self._caller[slot] = level_db(samples[start : start + STEP])
+        begin = at - len(samples)
+        # Pieces of a resampler end anywhere: a slot's level is that of its own samples.
+        for slot in range(begin // STEP, -(-at // STEP)):
+            part = samples[max(0, slot * STEP - begin) : (slot + 1) * STEP - begin]
+            self._caller[slot] = self._caller.get(slot, 0.0) + float(part @ part)
 
     def said(self, at: int, samples: Samples) -> None:
         """Take outgoing samples that were handed over at `at`."""
@@ -63,7 +68,7 @@ class Meter:
         fields = {
             "at": end * STEP / CLOCK_RATE,
             "step": STEP / CLOCK_RATE,
-            "caller": [round(self._caller.pop(slot, SILENCE_DB), 1) for slot in slots],
+            "caller": [round(_power_db(self._caller.pop(slot, 0.0) / STEP), 1) for slot in slots],
             "agent": [round(self._agent.pop(slot, SILENCE_DB), 1) for slot in slots],
             "speech": [_number(speech) for speech, _ in seen],
             "score": [_number(score) for _, score in seen],
