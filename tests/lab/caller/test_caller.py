@@ -86,6 +86,15 @@ def test_a_longer_way_is_heard_later_and_not_never() -> None:
     assert (playout.late, playout.rebased) == (10, 1)
 
 
+def test_a_way_that_gets_shorter_again_is_noticed() -> None:
+    playout = Playout(delay_s=0.03)
+    for number, packet in enumerate(rtp(silence_then_tone(6.0, 0.5))):
+        playout.take(packet, 100.0 + number * 0.02 + (0.3 if 60 < number < 100 else 0.0))
+    (onset,) = onsets(playout, 8.0)
+    assert onset == pytest.approx(6.0 + 0.03 + CODEC_S, abs=0.003)
+    assert (playout.rebased, playout.hastened) == (1, 1)
+
+
 def test_lost_packets_are_concealed() -> None:
     playout = Playout()
     for number, packet in enumerate(rtp(tone(1.0, OPUS_RATE))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 
 import numpy as np
 from aiortc.rtp import RtpPacket
@@ -15,6 +16,8 @@ from turnkit.lab.caller.ears import Ears
 
 _CONCEALED = round(0.1 * RTP_RATE)
 _REBASE_AFTER = 10
+_HASTEN_AFTER_S = 2.0
+_HASTEN_BY_S = 0.005
 _SCALE = np.float32(32768.0)
 
 
@@ -25,7 +28,8 @@ class Playout:
     packet is played when its timestamp is due, on a clock that never stops. A packet
     that arrives after that moment is lost to the listener. In the first `settle_s` the
     start is moved forward for packets that travelled faster than the first one, whose
-    way is often slow; after ten late packets in a row it is moved back, as every real
+    way is often slow; after ten late packets in a row it is moved back, and after two
+    seconds in which every packet came too early it is moved forward again, as every real
     jitter buffer would do. Packets are decoded when they are due, in the order of
     playing, and only once.
 
@@ -40,14 +44,15 @@ class Playout:
         Know what has been played up to the last `take` or `advance`.
     late : int
         Packets that came too late to be played.
-    rebased : int
-        How often the start was moved back.
+    rebased, hastened : int
+        How often the start was moved back, and forward.
     """
 
     def __init__(self, delay_s: float = 0.03, settle_s: float = 1.0) -> None:
         self.ears = Ears()
         self.late = 0
         self.rebased = 0
+        self.hastened = 0
         self._delay = delay_s
         self._settle = settle_s
         self._waiting: list[tuple[int, int, bytes, int]] = []
@@ -60,6 +65,8 @@ class Playout:
         self._start = 0.0
         self._stamp = 0
         self._late_run = 0
+        self._least_slack = math.inf
+        self._window_ends = 0.0
 
     def take(self, rtp: RtpPacket, now: float) -> None:
         """Take a packet that arrived at `now`, in seconds of a monotonic clock."""
@@ -84,16 +91,37 @@ class Playout:
         self._seen.add(stamp)
         soonest = now + self._delay - stamp / RTP_RATE
         if now - self._first <= self._settle:
-            self._start = min(self._start, soonest)
+            self._hasten(self._start - soonest, now)
+        elif (early := self._early(stamp, now)) > _HASTEN_BY_S:
+            self.hastened += 1
+            self._hasten(early, now)
         if now > self._start + stamp / RTP_RATE:
             self.late += 1
             self._late_run += 1
             if self._late_run < _REBASE_AFTER:
                 return None
             self.rebased += 1
-            self._start = soonest
+            self._start, self._least_slack = soonest, math.inf
         self._late_run = 0
         return round(self._start * RTP_RATE) + stamp
+
+    def _early(self, stamp: int, now: float) -> float:
+        """By how much every packet of a window came too early; 0 while it is not over."""
+        if now < self._window_ends:
+            self._least_slack = min(self._least_slack, self._start + stamp / RTP_RATE - now)
+            return 0.0
+        early, self._least_slack = self._least_slack - self._delay, math.inf
+        self._window_ends = now + _HASTEN_AFTER_S
+        return early if math.isfinite(early) else 0.0
+
+    def _hasten(self, by_s: float, now: float) -> None:
+        """Play everything earlier; what would be over by now is left out."""
+        if by_s <= 0.0:
+            return
+        self._start -= by_s
+        earlier = round(by_s * RTP_RATE)
+        moved = [(each[0] - earlier, *each[1:]) for each in self._waiting]
+        self._waiting = [each for each in moved if each[0] + each[3] > now * RTP_RATE]
 
     def advance(self, now: float) -> None:
         """Play what is due until `now`.

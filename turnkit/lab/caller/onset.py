@@ -5,7 +5,10 @@ Method: levels of frames of 10 ms (RMS, dBFS) are held against a threshold that 
 either side, and is kept within `quietest_db` .. `loudest_db`. A sound is a run of at
 least `shortest_s` over the threshold in which no gap is as long as `hangover_s`. Its
 onset is the first sample of its first frames that reaches the threshold as an amplitude,
-which is finer than a frame. The end is found in the same way from behind.
+which is finer than a frame. The end is found in the same way from behind, except that
+what is `masked_db` below the loudest of the five frames before it is no part of the sound:
+a codec rings on after a sudden end, and forward masking hides that (Moore, An Introduction
+to the Psychology of Hearing, ch. 3).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from turnkit.errors import InputError
 _FRAME_S = 0.01
 _WINDOW = 400
 _DECILE = 10.0
+_MASKING = 5
 _LOWEST_DB = -120.0
 
 
@@ -41,6 +45,7 @@ class OnsetSettings:
     loudest_db: float = -35.0
     shortest_s: float = 0.03
     hangover_s: float = 0.25
+    masked_db: float = 30.0
 
 
 def find_sounds(
@@ -75,11 +80,12 @@ def find_sounds(
     )
     sounds = []
     for first, last in _runs(levels > threshold, settings):
-        start = _first_at(samples, first, frame, float(threshold[first]))
-        end = len(samples) - _first_at(
-            samples[::-1], 0, frame, float(threshold[last]), len(samples) - (last + 1) * frame
-        )
-        sounds.append(Sound(start / rate, end / rate))
+        start = _first_at(samples, first * frame, frame, 1, float(threshold[first]))
+        before = max(first, last - _MASKING)
+        end_db = max(levels[before : last + 1].max() - settings.masked_db, threshold[last])
+        behind = len(samples) - (last + 1) * frame
+        end = _first_at(samples[::-1], behind, frame, last + 1 - before, float(end_db))
+        sounds.append(Sound(start / rate, (len(samples) - end) / rate))
     return sounds
 
 
@@ -114,11 +120,8 @@ def _runs(loud: NDArray[np.bool_], settings: OnsetSettings) -> list[tuple[int, i
     return [run for run in runs if run[1] - run[0] + 1 >= shortest]
 
 
-def _first_at(
-    samples: Samples, first: int, frame: int, threshold_db: float, skip: int | None = None
-) -> int:
-    """First sample of a run that reaches the threshold, looked for a frame early."""
-    begin = first * frame if skip is None else skip
+def _first_at(samples: Samples, begin: int, frame: int, frames: int, threshold_db: float) -> int:
+    """First sample that reaches the threshold in some frames, looked for a frame early."""
     early = max(0, begin - frame)
-    reached = np.abs(samples[early : begin + frame]) >= 10.0 ** (threshold_db / 20.0)
+    reached = np.abs(samples[early : begin + frames * frame]) >= 10.0 ** (threshold_db / 20.0)
     return early + int(np.argmax(reached)) if reached.any() else begin
