@@ -36,6 +36,7 @@ class Lane:
         self._empty.set()
         self._taken = self._lost = self._given = self._reordered = 0
         self._newest = -1
+        self._now = 0.0
         self._delay_sum = self._delay_max = self._late_max = 0.0
 
     def counts(self) -> dict[str, Any]:
@@ -58,9 +59,10 @@ class Lane:
             "late_ms_max": self._late_max * 1e3,
         }
 
-    def send(self, data: bytes, source: socket.socket, target: Address) -> None:
-        """Take a packet that is to leave from `source` to `target`."""
-        now = asyncio.get_running_loop().time()
+    def send(self, data: bytes, age_s: float, source: socket.socket, target: Address) -> None:
+        """Take a packet that came `age_s` ago and is to leave from `source` to `target`."""
+        now = max(asyncio.get_running_loop().time() - age_s, self._now)
+        self._now = now
         number, self._taken = self._taken, self._taken + 1
         dues = self._link.send(now, len(data))
         if not dues:

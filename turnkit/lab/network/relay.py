@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from turnkit.errors import CallError
+from turnkit.lab.network.arrival import stamp_arrivals, take_datagram
 from turnkit.lab.network.candidates import Address, replace_candidates
 from turnkit.lab.network.lane import Lane
 from turnkit.lab.network.link import Link
@@ -39,7 +40,6 @@ _BUFFER = 1 << 19
 """Bytes of packets that may wait for the event loop: seconds of audio."""
 
 _AT_ONCE = 64
-_LARGEST = 65_535
 _DRAIN_S = 2.0
 _LOG = logging.getLogger(__name__)
 
@@ -185,10 +185,10 @@ class Relay:
         other: Side = "caller" if at.side == "agent" else "agent"
         with contextlib.suppress(BlockingIOError):
             for _ in range(_AT_ONCE):
-                data, source = at.socket.recvfrom(_LARGEST)
-                sender = self._stand_in(other, source[:2])
+                data, source, age = take_datagram(at.socket)
+                sender = self._stand_in(other, source)
                 if sender is not None:
-                    lane.send(data, sender.socket, at.address)
+                    lane.send(data, age, sender.socket, at.address)
 
 
 def _open(host: str) -> socket.socket:
@@ -197,6 +197,7 @@ def _open(host: str) -> socket.socket:
     try:
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        stamp_arrivals(made)
         made.bind((host, 0))
     except OSError:
         made.close()

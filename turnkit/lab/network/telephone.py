@@ -166,6 +166,6 @@ class TelephoneLine:
         """
         if not len(samples):
             return samples
-        narrow = resample(samples, HEAR_RATE, LINE_RATE).astype(np.float64)
-        heard = g711_mu_law(_through_band(np.pad(narrow, (_TAPS - 1, 0))))
+        narrow = resample(samples, HEAR_RATE, LINE_RATE)
+        heard = g711_mu_law(_through_band(np.concatenate([np.zeros(_TAPS - 1), narrow])))
         return resample(heard, LINE_RATE, HEAR_RATE)[: len(samples)]
