@@ -124,6 +124,10 @@ def _short(source: str) -> str:
 
 
 def _text(conclusion: Conclusion, folder: RunFolder) -> str:
-    from turnkit.lab.measuring.figures import run_text
+    from turnkit.lab.measuring.tables import overlaps_table, spans_table, turns_table
 
-    return f"{run_text(conclusion.run, conclusion.found)}\n\nreport: {folder.path}/report.html"
+    found = {conclusion.run.name: conclusion.found}
+    parts = [turns_table(found), spans_table(found)]
+    if conclusion.run.trials:
+        parts.append(overlaps_table(found))
+    return "\n\n".join([*parts, f"report: {folder.path / 'report.html'}"])

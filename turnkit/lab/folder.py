@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
 from turnkit.errors import RunError
 from turnkit.files import atomic_path
@@ -85,8 +86,6 @@ class RunFolder:
 
     def write_call(self, recording: CallRecording) -> None:
         """Keep a call: aside first, then under its name."""
-        import soundfile
-
         final = self.path / "calls" / f"{recording.record.number:04d}"
         aside = final.with_name(f".{final.name}")
         shutil.rmtree(aside, ignore_errors=True)
@@ -110,8 +109,6 @@ class RunFolder:
         RunError
             If a file is missing or damaged; the message names it.
         """
-        import soundfile
-
         folder = self.path / "calls" / f"{number:04d}"
         try:
             both, rate = soundfile.read(folder / AUDIO, dtype="float32", always_2d=True)
