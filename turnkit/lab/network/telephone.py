@@ -95,7 +95,7 @@ def _band_delay() -> float:
     return float((np.sum(np.arange(_TAPS) * turns) / np.sum(turns)).real) / LINE_RATE
 
 
-def _through_band(samples: NDArray[np.float64]) -> Samples:
+def _through_band(samples: Samples) -> Samples:
     """Filter samples that begin with the ``_TAPS - 1`` that came before."""
     windows = np.lib.stride_tricks.sliding_window_view(samples, _TAPS)
     # Row by row, which gives the same bits however long the chunks are.
@@ -127,7 +127,7 @@ class TelephoneLine:
     def __init__(self) -> None:
         self._down = Resampler(SPEAK_RATE, LINE_RATE)
         self._up = Resampler(LINE_RATE, SPEAK_RATE)
-        self._tail = np.zeros(_TAPS - 1)
+        self._tail = np.zeros(_TAPS - 1, dtype=np.float32)
         self._ready = np.zeros(_RESAMPLING, dtype=np.float32)
 
     def speak(self, samples: Samples) -> Samples:
@@ -167,5 +167,7 @@ class TelephoneLine:
         if not len(samples):
             return samples
         narrow = resample(samples, HEAR_RATE, LINE_RATE)
-        heard = g711_mu_law(_through_band(np.concatenate([np.zeros(_TAPS - 1), narrow])))
+        heard = g711_mu_law(
+            _through_band(np.concatenate([np.zeros(_TAPS - 1, dtype=np.float32), narrow]))
+        )
         return resample(heard, LINE_RATE, HEAR_RATE)[: len(samples)]
