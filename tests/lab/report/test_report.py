@@ -108,8 +108,10 @@ def test_what_was_simulated_is_marked_at_the_top_and_at_every_figure(html: str) 
     assert "llm (simulated)" in text
     assert "llm (SIMULATED)" in text
     assert "tts (simulated)" not in text
-    assert re.search(r"Voice to voice, P50 SIMULATED", text)
-    assert not re.search(r"EOT delay, P50 SIMULATED", text)
+    assert "Voice to voice SIMULATED" in text
+    assert "LLM, first token SIMULATED" in text
+    assert "EOT delay SIMULATED" not in text
+    assert "TTS, first audio SIMULATED" not in text
 
 
 def test_checks_and_turns_and_overlaps_are_shown(
@@ -221,7 +223,7 @@ def test_a_list_of_very_many_turns_leaves_the_fastest_out_and_says_so() -> None:
 
 
 def test_every_figure_that_is_measured_has_a_name() -> None:
-    assert set(MEASURED) == set(NAMES)
+    assert set(MEASURED) <= set(NAMES)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ SPANS: Mapping[str, Name] = {
         ("detector", "of it: decision known"),
         ("pacing", "of it: pacing"),
         ("lead_in", "of it: silent begin"),
+        ("playout", "of it: playout"),
     )
     for q in ("p50", "p90")
 }

@@ -85,7 +85,7 @@ def _stage_lines(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     simulated = simulated_stages(plan)
     parts = [
-        f"{name.upper()} {(stages.get(name) or {}).get('name', 'unknown')}"
+        f"{name.upper()} {_plain((stages.get(name) or {}).get('name', 'unknown'))}"
         + (" (SIMULATED)" if name in simulated else "")
         for name in STAGES
         if name in stages
@@ -99,6 +99,11 @@ def _stage_lines(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
     named = str(detector.get("name", "unknown"))
     lines = [("Detector", f"{named} ({settings})" if settings else named)]
     return [*lines, ("Stages", ", ".join(parts))] if parts else lines
+
+
+def _plain(name: str) -> str:
+    """Take away what a stage says of itself: the mark beside it says it louder."""
+    return str(name).replace("(simulated)", "").strip()
 
 
 def _network(plan: Mapping[str, Any]) -> str:

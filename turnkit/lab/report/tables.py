@@ -19,6 +19,9 @@ TILES = (
     "false_interruption_rate",
     "barge_in_success",
 )
+_COLUMNS = {"": "", "p50": "P50", "p90": "P90", "p99": "P99", "max": "longest", "mean": "mean"}
+"""Ends of figures' names, and the columns that they stand in."""
+
 _FROM_SPANS = ("v2v", "post_commit")
 
 
@@ -53,25 +56,58 @@ def is_simulated(figure: str, plan: Mapping[str, Any]) -> bool:
 
 
 def groups(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Lay all figures of a run out in tables; what is not known here comes last."""
+    """Lay all figures of a run out in tables; what is not known here comes last.
+
+    Quantiles of one thing share a row.
+    """
     known = [(title, list(names)) for title, names in GROUPS.items()]
     others = [name for name in figures if name not in NAMES]
     found = []
     for title, names in [*known, ("Others", others)]:
-        rows = [_figure_row(name, figures[name], plan) for name in names if name in figures]
-        rows = [row for row in rows if row["value"] != "-"]
-        if rows:
-            found.append({"title": title, "rows": rows})
+        present = [name for name in names if (figures.get(name) or {}).get("value") is not None]
+        if present:
+            found.append({"title": title, **_table(present, figures, plan)})
     return found
 
 
-def _figure_row(name: str, entry: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
-    label, unit, _ = name_of(name)
+def _table(
+    names: Sequence[str], figures: Mapping[str, Any], plan: Mapping[str, Any]
+) -> dict[str, Any]:
+    rows: dict[str, dict[str, str]] = {}
+    for name in names:
+        rows.setdefault(_stem(name), {})[_suffix(name)] = name
+    columns = [c for c in _COLUMNS if any(c in row for row in rows.values())]
     return {
-        "label": label,
-        "value": number_text(entry.get("value"), unit),
+        "columns": [_COLUMNS[column] for column in columns] if columns != [""] else [],
+        "rows": [
+            {
+                "label": name_of(next(iter(row.values()))).label.split(", P")[0],
+                "cells": [_cell(row.get(column), figures) for column in columns],
+                "simulated": any(is_simulated(name, plan) for name in row.values()),
+            }
+            for row in rows.values()
+        ],
+    }
+
+
+def _suffix(name: str) -> str:
+    """Tell which quantile of something a figure is; empty for what is none."""
+    suffix = name.rpartition("_")[2]
+    return suffix if suffix in _COLUMNS else ""
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(f"_{_suffix(name)}") if _suffix(name) else name
+
+
+def _cell(name: str | None, figures: Mapping[str, Any]) -> dict[str, str]:
+    if name is None:
+        return {"value": "", "interval": ""}
+    unit = name_of(name).unit
+    entry = figures[name]
+    return {
+        "value": number_text(entry["value"], unit),
         "interval": interval_text(entry, unit),
-        "simulated": is_simulated(name, plan),
     }
 
 
