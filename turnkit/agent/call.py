@@ -232,7 +232,7 @@ class Call:
         """Give the transport what is to be sent next."""
         reply, before = self._playout.reply, self._playout.played_s
         samples = self._playout.pull(n)
-        self._display.meter.said(self._clock.received, samples)
+        self._display.meter.said(self._clock.now(), samples)
         if reply is not None and self._playout.played_s > before:
             try:
                 self._post(Played(self._clock.now(), reply, self._playout.played_s))

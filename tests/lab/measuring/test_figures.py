@@ -199,8 +199,8 @@ def test_tables_hold_the_figures_in_columns() -> None:
     assert "ours: simulated: llm (fake)" in table
 
     lines = spans_table(found).splitlines()
-    assert lines[1].split() == ["ours", "3", "300", *"0" * 5, "400", "|", "1", "1", "1"]
-    assert lines[2].split()[4:] == ["0", *"-" * 7, "|", *"-" * 3]
+    assert lines[1].split() == ["ours", "3", "300", *"0" * 5, "400", "|", *"1111"]
+    assert lines[2].split()[4:] == ["0", *"-" * 7, "|", *"-" * 4]
     assert "ours: simulated: llm (fake)" in lines
 
     lines = overlaps_table(found).splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from turnkit.lab.measuring.spans import (
 )
 from turnkit.lab.measuring.told import Told
 from turnkit.lab.measuring.turns import hear_turns
-from turnkit.lab.records import AgentLog, CallRecording
+from turnkit.lab.records import RATE, AgentLog, CallRecording
 
 moment = st.floats(-5, 40)
 maybe = st.none() | moment
@@ -52,7 +53,7 @@ def test_spans_sum_to_v2v_and_only_the_residual_may_be_negative(
 ) -> None:
     spans, parts = split(v2v_ms, marks, uplink_ms, downlink_ms)
     assert tuple(spans) == SPANS
-    assert tuple(parts) == RESIDUAL_PARTS
+    assert tuple(parts) == RESIDUAL_PARTS[:-1]
     assert sum(spans.values()) == pytest.approx(v2v_ms, abs=1e-6)
     assert all(value >= 0 for name, value in spans.items() if name != "residual")
     assert all(value >= 0 for value in parts.values())
@@ -167,6 +168,23 @@ def test_silence_at_the_beginning_of_the_voice_is_known() -> None:
     assert told is not None
     assert told.residual_parts is not None
     assert told.residual_parts["lead_in"] == pytest.approx(100, abs=20)
+
+
+@pytest.mark.parametrize("late_ms", [0.0, 140.0])
+def test_what_was_played_late_is_known(late_ms: float) -> None:
+    """Sent at 4.6; the way back is 51.5 ms."""
+    way = 0.015 + 0.03 + OPUS_LOOKAHEAD_MS / 1000 + late_ms / 1000
+    own = speech(12, (4.6, 7), seed=3)
+    heard = speech(12, (4.6 + way, 7 + way), seed=3)
+    recorded = call(heard, turn(**MARKS), levels=False)
+    levels = frames(np.roll(SENT, round(0.04 * RATE)), CLOCK_FROM, own)
+    log = AgentLog((*recorded.log.messages, *levels), recorded.log.pings)
+    told = told_turn(CallRecording(recorded.record, recorded.sent, recorded.heard, log))
+    assert told is not None
+    assert told.spans is not None
+    assert told.residual_parts is not None
+    assert told.spans["uplink"] == pytest.approx(40, abs=2)
+    assert told.residual_parts["playout"] == pytest.approx(late_ms, abs=3)
 
 
 def test_decisions_are_placed_where_the_microphone_was() -> None:

@@ -98,9 +98,9 @@ class _Fit:
 
 
 class AudioClock:
-    """What the agent had heard when, by the levels that it told.
+    """Where levels that the agent told lie in one side of the recording.
 
-    Use `audio_clock`, which says whether there is one.
+    Use `audio_clock` or `playout_clock`, which say whether there is one.
 
     Attributes
     ----------
@@ -108,22 +108,22 @@ class AudioClock:
         Mean distance of the levels, where they fit best.
     """
 
-    def __init__(self, levels: AgentLevels, sent: Samples, overall: _Fit) -> None:
-        self._levels, self._power = levels, _power(sent)
+    def __init__(self, ends: Floats, told: Floats, power: Floats, overall: _Fit) -> None:
+        self._ends, self._told, self._power = ends, told, power
         self._overall = overall
         self.loss_db = overall.loss_db
 
     def offset_s(self, recording_s: float) -> float:
-        """Return recording less audio time of the agent, for what was said before a moment.
+        """Return recording less the agent's time, for what was said before a moment.
 
         A jitter buffer that conceals or drops time moves it within a call, so what was
         said in the last seconds counts, if it was enough.
         """
         overall = self._overall.shift_ms
-        ends = self._levels.ends + overall / 1000
+        ends = self._ends + overall / 1000
         near = (ends > recording_s - _LOCAL_S) & (ends < recording_s + 0.3)
         shifts = np.arange(overall - _LOCAL_MS, overall + _LOCAL_MS + 1)
-        fit = _align(self._levels.ends[near], self._levels.heard[near], self._power, shifts)
+        fit = _align(self._ends[near], self._told[near], self._power, shifts)
         return (fit.shift_ms if fit is not None and fit.good else overall) / 1000
 
 
@@ -149,16 +149,49 @@ def audio_clock(
         return None
     low, high = _WITHOUT_PINGS_MS
     if wall is not None:
-        now = round(wall.offset_s(float(np.median(levels.ends))) * 1000)
+        now = _offset_ms(levels, wall)
         low, high = now - _BEHIND_MS, now + 100
-    power = _power(sent)
-    coarse = _align(levels.ends, levels.heard, power, np.arange(low, high + 1, _COARSE_MS))
+    return _search(levels.ends, levels.heard, sent, low, high)
+
+
+def playout_clock(
+    levels: AgentLevels | None, heard: Samples, wall: WallClock | None
+) -> AudioClock | None:
+    """Align what the agent sent with what was heard: the way back, buffers and all.
+
+    Parameters
+    ----------
+    levels : AgentLevels or None
+    heard : ndarray of float32, shape (n,)
+        At `RATE`.
+    wall : WallClock or None
+
+    Returns
+    -------
+    AudioClock or None
+        None as for `audio_clock`, and without pings.
+    """
+    if levels is None or wall is None:
+        return None
+    now = _offset_ms(levels, wall)
+    return _search(levels.ends, levels.said, heard, now - 100, now + _BEHIND_MS)
+
+
+def _offset_ms(levels: AgentLevels, wall: WallClock) -> int:
+    return round(wall.offset_s(float(np.median(levels.ends))) * 1000)
+
+
+def _search(
+    ends: Floats, told: Floats, samples: Samples, low_ms: int, high_ms: int
+) -> AudioClock | None:
+    power = _power(samples)
+    coarse = _align(ends, told, power, np.arange(low_ms, high_ms + 1, _COARSE_MS))
     if coarse is None or not coarse.good:
         return None
     around = np.arange(coarse.shift_ms - 2 * _COARSE_MS, coarse.shift_ms + 2 * _COARSE_MS + 1)
-    fine = _align(levels.ends, levels.heard, power, around)
+    fine = _align(ends, told, power, around)
     assert fine is not None
-    return AudioClock(levels, sent, _Fit(fine.shift_ms, fine.loss_db, coarse.usual_db))
+    return AudioClock(ends, told, power, _Fit(fine.shift_ms, fine.loss_db, coarse.usual_db))
 
 
 def _power(samples: Samples) -> Floats:
@@ -168,22 +201,22 @@ def _power(samples: Samples) -> Floats:
     return np.concatenate([[0.0], np.cumsum(np.sum(blocks * blocks, axis=1))])
 
 
-def _align(ends: Floats, heard: Floats, power: Floats, shifts: Ints) -> _Fit | None:
-    """Find the shift, in ms, at which the microphone's levels are most like the agent's.
+def _align(ends: Floats, told: Floats, power: Floats, shifts: Ints) -> _Fit | None:
+    """Find the shift, in ms, at which a recording's levels are most like those told.
 
     Levels far below the loudest are cut off on both sides: they are noise of the line or
     of the codec. The distance of a step is limited, so that lost frames do not decide,
     and a constant difference, as of a telephone line, is taken out.
     """
-    if not len(heard):
+    if not len(told):
         return None
-    top = float(np.percentile(heard, 97))
-    loud = heard > max(top - _LOUD_DB, -60.0)
+    top = float(np.percentile(told, 97))
+    loud = told > max(top - _LOUD_DB, -60.0)
     if np.count_nonzero(loud) < _FEWEST_STEPS:
         return None
     used = np.convolve(loud, np.ones(2 * _WIDEN + 1), mode="same") > 0
     floor = top - _DEEP_DB
-    theirs, loud = np.maximum(heard[used], floor), loud[used]
+    theirs, loud = np.maximum(told[used], floor), loud[used]
     at = np.rint(ends[used] * 1000).astype(np.int64)
     losses = np.concatenate(
         [
@@ -215,11 +248,15 @@ class Clocks:
     ----------
     wall : WallClock or None
     audio : AudioClock or None
+        What the agent had heard.
+    playout : AudioClock or None
+        What the listener had heard of the agent; exact to a step of the levels.
     levels : AgentLevels or None
     """
 
     wall: WallClock | None = None
     audio: AudioClock | None = None
+    playout: AudioClock | None = None
     levels: AgentLevels | None = None
 
 
@@ -227,4 +264,9 @@ def read_clocks(recording: CallRecording) -> Clocks:
     """Read the clocks of a call from its agent's log, as far as that goes."""
     wall = wall_clock(recording.log.pings)
     levels = read_levels(message for _, message in recording.log.messages)
-    return Clocks(wall, audio_clock(levels, recording.sent, wall), levels)
+    return Clocks(
+        wall=wall,
+        audio=audio_clock(levels, recording.sent, wall),
+        playout=playout_clock(levels, recording.heard, wall),
+        levels=levels,
+    )

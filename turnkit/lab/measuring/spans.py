@@ -19,10 +19,12 @@ from turnkit.lab.measuring.turns import HeardTurn
 SPANS = ("eot", "uplink", "stt", "llm", "tts", "downlink", "residual")
 """In the order in which they follow each other, in ms; they sum to V2V."""
 
-RESIDUAL_PARTS = ("detector", "pacing", "lead_in")
+RESIDUAL_PARTS = ("detector", "pacing", "lead_in", "playout")
 """Known parts of the residual, in ms: from the decision in audio time to the session's
-knowing of it; from the first samples of the voice to their being sent; and silence at the
-voice's beginning, in steps of 20 ms."""
+knowing of it; from the first samples of the voice to their being sent; silence at the
+voice's beginning, in steps of 20 ms; and by how much the agent's audio was played later
+than the way back takes, as packets were held up or the listener's buffer had grown, which
+is absent where the levels of what was sent and heard do not fit."""
 
 OPUS_LOOKAHEAD_MS = 6.5
 """Delay of libopus beside its frame (RFC 6716, section 2.1.4: 2.5 ms and 4 ms)."""
@@ -30,6 +32,8 @@ OPUS_LOOKAHEAD_MS = 6.5
 _SOONEST_S = 0.1
 _LATEST_S = 3.0
 _KNOWN_WITHIN_S = 1.0
+_REPLY_S = 4.0
+_INSTANT_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,8 @@ def split(
     spans : dict of str to float
         `SPANS`: none but the residual is negative, and their sum is `v2v_ms`.
     parts : dict of str to float
-        `RESIDUAL_PARTS`; none is negative. Their sum may be more than the residual where
-        clocks are not exact.
+        `RESIDUAL_PARTS` but for the last; none is negative. Their sum may be more than the
+        residual where clocks are not exact.
     """
     at = marks.ended
 
@@ -147,16 +151,20 @@ def tell_turn(
     record = _answer(turn, turn.audible, told, clocks)
     if record is None:
         return None
-    decided = float(record["decided_at"])
     spans: dict[str, float] | None = None
     parts: dict[str, float] | None = None
+    decided, sent = float(record["decided_at"]), float(record["sent_at"])
     if clocks.audio is not None:
         offset = clocks.audio.offset_s(turn.ended)
         uplink = (wall.offset_s(decided) - offset) * 1000
-        trip = wall.round_trip_s(float(record["sent_at"]))
-        downlink = (trip / 2 + playout_delay_s) * 1000 + OPUS_LOOKAHEAD_MS
+        downlink = (wall.round_trip_s(sent) / 2 + playout_delay_s) * 1000 + OPUS_LOOKAHEAD_MS
         marks = _marks(record, turn.ended - offset, told, clocks)
         spans, parts = split(turn.v2v_ms, marks, uplink, downlink)
+        if clocks.playout is not None and clocks.levels is not None:
+            # Levels stand where a step began; what was sent in it, a little later.
+            later = (sent + _INSTANT_S) % clocks.levels.step_s
+            played = clocks.playout.offset_s(turn.audible + _REPLY_S) - wall.offset_s(sent)
+            parts["playout"] = max(0.0, (played - later) * 1000 - downlink)
     return ToldTurn(
         turn=int(record["turn"]),
         decided=wall.to_recording(decided),
@@ -186,9 +194,8 @@ def _answer(
 
 def _marks(record: Mapping[str, Any], ended: float, told: Told, clocks: Clocks) -> Marks:
     decided, sent = float(record["decided_at"]), float(record["sent_at"])
-    soon = (
-        at for at in told.commits if decided - 1e-6 <= at <= min(sent, decided + _KNOWN_WITHIN_S)
-    )
+    latest = min(sent, decided + _KNOWN_WITHIN_S)
+    soon = (at for at in told.commits if decided - _INSTANT_S <= at <= latest)
     return Marks(
         ended=ended,
         decided=decided,
