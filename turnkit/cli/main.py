@@ -17,7 +17,7 @@ from turnkit.errors import ConfigError, TurnkitError
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 COMMANDS = (
-    "data", "train", "eval", "export", "replay", "serve", "call",
+    "data", "train", "eval", "export", "replay", "serve", "call", "compare", "budget",
     "experiment", "bench", "peers", "doctor",
 )  # fmt: skip
 """Modules of `turnkit.cli`, in the order of the help. Their tops import light things only."""
