@@ -234,7 +234,7 @@ def test_the_end_of_the_world_is_not_waited_for() -> None:
                 caller.send(b"goodbye", to_agent)
                 await asyncio.sleep(0.02)
                 began = loop.time()
-            assert loop.time() - began < 2.5
+            assert loop.time() - began < 4.0
             assert await leftovers() == before
 
     run(talk())

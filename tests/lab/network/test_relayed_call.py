@@ -20,7 +20,7 @@ from turnkit.agent.transport.protocol import HEARD_RATE
 from turnkit.agent.transport.webrtc import WebRtcTransport
 from turnkit.audio import Samples
 from turnkit.lab.caller import Caller
-from turnkit.lab.network import NetworkProfile, Relay, Way
+from turnkit.lab.network import LineSettings, NetworkProfile, Relay, Way
 
 pytestmark = pytest.mark.realtime
 
@@ -78,7 +78,7 @@ async def beeps(profile: NetworkProfile) -> tuple[float, float, dict[str, Any]]:
     """Median time from a beep's beginning to hearing it, both ways, and the counts."""
     source, came = Clip(), list[float]()
     async with Relay(profile, 0) as relay:
-        caller = Caller()
+        caller = Caller(line=profile.open_line())
         origin = time.monotonic() - caller.now()
         async with relayed(relay, caller) as transport:
             transport.play(source)
@@ -118,6 +118,10 @@ def test_a_delay_reaches_the_ear_as_it_was_set() -> None:
         assert slow_down - down == pytest.approx(0.061, abs=0.005)
         assert counts["up"]["delay_ms_mean"] == pytest.approx(137.0, abs=3.0)
         assert counts["down"]["delay_ms_mean"] == pytest.approx(61.0, abs=3.0)
+        telephone = NetworkProfile("telephone", line=LineSettings(round_trip_ms=260.0))
+        line_up, line_down, _ = await beeps(telephone)
+        assert line_up - up == pytest.approx(0.1316, abs=0.005)  # 3.2 ms of it are filters
+        assert line_down - down == pytest.approx(0.1284, abs=0.005)
 
     run_live(calls)
 
