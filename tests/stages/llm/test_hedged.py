@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.agent.sample_time import run as run_in_sample_time
@@ -42,6 +42,7 @@ class Scripted(Uncounted):
         self.name = name
         self.pieces = pieces
         self.error_ms = error_ms
+        self.closing_ms = 0
         self.asked_at: list[float] = []
         self.ended_at: list[float] = []
         self.prefilled = 0
@@ -66,6 +67,7 @@ class Scripted(Uncounted):
                 await asyncio.sleep(begin + self.error_ms / 1000 - loop.time())
                 raise StageError("llm", f"{self.name} failed")
         finally:
+            await asyncio.sleep(self.closing_ms / 1000)
             self.ended_at.append(loop.time())
 
     async def prefill(self, messages: Sequence[ChatMessage]) -> None:
@@ -132,6 +134,12 @@ def test_the_first_wins_after_all() -> None:
     assert conversation.take_counts() == {"hedges": 1, "hedge_tokens": 2}
 
 
+def test_a_tie_is_won_by_one() -> None:
+    first, second = Scripted("A", every(FIRST, 150, 0)), Scripted("B", every(SECOND, 50, 0))
+    pieces, _, _ = run(heard(hedged(first, second)))
+    assert pieces in (list(FIRST), list(SECOND))
+
+
 def test_pieces_without_a_word_do_not_win_and_are_not_lost() -> None:
     first = Scripted("A", [(10, "\n"), (20, " - "), *every(FIRST, 1000)])
     second = Scripted("B", [(0, "\n"), *every(SECOND, 30)])
@@ -165,9 +173,10 @@ def test_both_failing_is_the_failure_of_the_first(first_ms: int) -> None:
 
 
 def test_neither_with_a_word_is_what_the_first_gave() -> None:
-    first, second = Scripted("A", [(10, "...")]), Scripted("B", [(10, "?")], 20)
+    first, second = Scripted("A", [(10, "...")]), Scripted("B", [(10, "?"), (11, "?")], 20)
     conversation = hedged(first, second)
     assert run(heard(conversation))[::2] == (["..."], "")
+    assert conversation.take_counts() == {"hedge_rescues": 1, "hedge_tokens": 2}
 
 
 def test_a_winner_that_fails_fails() -> None:
@@ -200,6 +209,7 @@ def test_without_a_second_slot_a_call_is_not_hedged(caplog: pytest.LogCaptureFix
 @pytest.mark.parametrize("after_ms", [0, 50, 120, 160])
 def test_giving_up_stops_both(how: str, after_ms: int) -> None:
     first, second = Scripted("A", every(FIRST, 150, 1000)), Scripted("B", every(SECOND, 60))
+    first.closing_ms = second.closing_ms = 3
     conversation = hedged(first, second)
 
     async def listen() -> None:
@@ -224,9 +234,30 @@ def test_giving_up_stops_both(how: str, after_ms: int) -> None:
     assert len(first.ended_at) == len(first.asked_at)
     assert len(second.ended_at) == len(second.asked_at)
     assert all(at <= ended for at in first.ended_at + second.ended_at)
+    if how == "generator":
+        assert ended == pytest.approx(max(0.153, after_ms / 1000))
+    elif after_ms:  # at once it never began
+        assert ended == pytest.approx((after_ms + 3) / 1000)
     hedges = len(second.asked_at)
     assert hedges == (how == "generator" or after_ms > DELAY_MS)
     assert conversation.take_counts() == ({"hedges": 1} if hedges else {})
+
+
+def test_closing_is_not_disturbed_by_more_closing() -> None:
+    first = Scripted("A", every(FIRST, 10, 1000))
+    first.closing_ms = 30
+    conversation = hedged(first, Scripted("B", []))
+
+    async def main() -> None:
+        task = asyncio.create_task(answer(conversation, asking("Hi")))
+        await asyncio.sleep(0.050)
+        closing = asyncio.create_task(conversation.aclose())
+        await asyncio.sleep(0.010)
+        task.cancel()
+        await asyncio.wait([task, closing])
+
+    run(main())
+    assert first.ended_at == [pytest.approx(0.080)]
 
 
 def test_reading_ahead_is_for_each_engine_once() -> None:
@@ -288,6 +319,7 @@ def test_every_ordering(
     a: tuple[int, list[tuple[int, str]], bool], b: tuple[int, list[tuple[int, str]], bool]
 ) -> None:
     first, second = scripted("A", a), scripted("B", b)
+    assume(first_word_ms(first) != DELAY_MS)  # a tie, which may go either way
     conversation = hedged(first, second)
     pieces, _, error = run(heard(conversation))
     counts = Counter(conversation.take_counts())
@@ -297,7 +329,7 @@ def test_every_ordering(
     mine, theirs = first_word_ms(first), first_word_ms(second)
     asked = min(DELAY_MS, over) if mine == float("inf") else DELAY_MS
     second_is_asked = bool(second.asked_at)
-    if asked != over and mine != DELAY_MS:  # ties may go either way
+    if asked != over:  # another tie
         assert second_is_asked == (mine > DELAY_MS)
         assert counts["hedge_rescues"] == (mine == float("inf") and over < DELAY_MS)
         assert counts["hedges"] == (mine > DELAY_MS and counts["hedge_rescues"] == 0)

@@ -37,6 +37,11 @@ class Entrant:
         self.error: Exception | None = None
         self.task = asyncio.create_task(self._run(source, told))
 
+    def stop(self) -> None:
+        """Give it up; once more would disturb it while it closes its connection."""
+        if not self.task.cancelling():
+            self.task.cancel()
+
     async def _run(self, source: AsyncGenerator[str, None], told: _Told) -> None:
         try:
             async with aclosing(source):
@@ -105,7 +110,7 @@ class Race:
             if _WORD.search(piece):
                 self.winner = entrant
                 if self.loser is not None:
-                    self.loser.task.cancel()
+                    self.loser.stop()
                 return
 
     async def pieces(self) -> AsyncGenerator[str, None]:
@@ -125,13 +130,11 @@ class Race:
 
     @property
     def loser(self) -> Entrant | None:
-        """The one that does not answer; before that is known, the one asked in addition."""
+        """The one that does not answer; the one asked in addition if no word came."""
         if len(self.entrants) < 2:
             return None
         first, second = self.entrants
-        if self.winner is None:
-            return second if self.hedged else first
-        return second if self.winner is first else first
+        return first if self.winner is second else second
 
     def counts(self) -> Counter[str]:
         """Tell what it came to, once it is over."""
@@ -146,7 +149,7 @@ class Race:
     def stop(self) -> None:
         """Give up whatever still runs."""
         for entrant in self.entrants:
-            entrant.task.cancel()
+            entrant.stop()
 
     async def ended(self) -> None:
         """Wait until nothing runs any more."""

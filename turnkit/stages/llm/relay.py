@@ -66,6 +66,8 @@ def _outcome(task: asyncio.Task[None]) -> BaseException | None:
 
 async def _stop(tasks: set[asyncio.Task[None]]) -> None:
     for task in tasks:
-        task.cancel()
+        # Once: another time would disturb it while it closes its connection.
+        if not task.cancelling():
+            task.cancel()
     if tasks:
         await asyncio.wait(set(tasks))
