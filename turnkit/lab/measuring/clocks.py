@@ -74,16 +74,20 @@ def wall_clock(pings: Sequence[Ping]) -> WallClock | None:
 _LOUD_DB = 25.0
 _DEEP_DB = 45.0
 _FAR_DB = 8.0
+_GAIN_DB = 25.0
 _WORST_DB = 4.5
 _WORST_SHARE = 0.65
 _WIDEN = 3
 _FEWEST_STEPS = 15
+_FEWEST_OF_REPLY = 8
 _COARSE_MS = 5
 _BLOCK = 128
 _WITHOUT_PINGS_MS = (-1_000, 20_000)
 _BEHIND_MS = 3_000
 _LOCAL_MS = 300
 _LOCAL_S = 4.0
+_LATE_MS = 1_500
+_INSTANT_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,9 @@ class _Fit:
 
 
 class AudioClock:
-    """Where levels that the agent told lie in one side of the recording.
+    """What the agent had heard when, by the levels that it told.
 
-    Use `audio_clock` or `playout_clock`, which say whether there is one.
+    Use `audio_clock`, which says whether there is one.
 
     Attributes
     ----------
@@ -149,49 +153,54 @@ def audio_clock(
         return None
     low, high = _WITHOUT_PINGS_MS
     if wall is not None:
-        now = _offset_ms(levels, wall)
+        now = round(wall.offset_s(float(np.median(levels.ends))) * 1000)
         low, high = now - _BEHIND_MS, now + 100
-    return _search(levels.ends, levels.heard, sent, low, high)
-
-
-def playout_clock(
-    levels: AgentLevels | None, heard: Samples, wall: WallClock | None
-) -> AudioClock | None:
-    """Align what the agent sent with what was heard: the way back, buffers and all.
-
-    Parameters
-    ----------
-    levels : AgentLevels or None
-    heard : ndarray of float32, shape (n,)
-        At `RATE`.
-    wall : WallClock or None
-
-    Returns
-    -------
-    AudioClock or None
-        None as for `audio_clock`, and without pings.
-    """
-    if levels is None or wall is None:
-        return None
-    now = _offset_ms(levels, wall)
-    return _search(levels.ends, levels.said, heard, now - 100, now + _BEHIND_MS)
-
-
-def _offset_ms(levels: AgentLevels, wall: WallClock) -> int:
-    return round(wall.offset_s(float(np.median(levels.ends))) * 1000)
-
-
-def _search(
-    ends: Floats, told: Floats, samples: Samples, low_ms: int, high_ms: int
-) -> AudioClock | None:
-    power = _power(samples)
-    coarse = _align(ends, told, power, np.arange(low_ms, high_ms + 1, _COARSE_MS))
+    power = _power(sent)
+    ends, told = levels.ends, levels.heard
+    coarse = _align(ends, told, power, np.arange(low, high + 1, _COARSE_MS))
     if coarse is None or not coarse.good:
         return None
     around = np.arange(coarse.shift_ms - 2 * _COARSE_MS, coarse.shift_ms + 2 * _COARSE_MS + 1)
     fine = _align(ends, told, power, around)
     assert fine is not None
     return AudioClock(ends, told, power, _Fit(fine.shift_ms, fine.loss_db, coarse.usual_db))
+
+
+class PlayoutClock:
+    """When the listener heard what the agent sent, buffers and all, by levels.
+
+    A listener's buffer grows and shrinks within a call, so each reply is aligned by
+    itself.
+
+    Parameters
+    ----------
+    levels : AgentLevels
+    heard : ndarray of float32, shape (n,)
+        At `RATE`.
+    wall : WallClock
+    """
+
+    def __init__(self, levels: AgentLevels, heard: Samples, wall: WallClock) -> None:
+        self._levels, self._power, self._wall = levels, _power(heard), wall
+
+    def delay_s(self, sent_s: float) -> float | None:
+        """Return how long after its sending a reply was heard; None if nothing fits.
+
+        Parameters
+        ----------
+        sent_s : float
+            When its first samples were sent, in seconds of the agent's clock.
+        """
+        ends, step = self._levels.ends, self._levels.step_s
+        near = (ends > sent_s + _INSTANT_S) & (ends < sent_s + _LOCAL_S)
+        wall_s = self._wall.offset_s(sent_s)
+        now = round(wall_s * 1000)
+        shifts = np.arange(now - 100, now + _LATE_MS)
+        fit = _align(ends[near], self._levels.said[near], self._power, shifts, _FEWEST_OF_REPLY)
+        if fit is None or not fit.good:
+            return None
+        # Levels stand where a step began; what was sent in it, a little later.
+        return fit.shift_ms / 1000 - wall_s - (sent_s + _INSTANT_S) % step
 
 
 def _power(samples: Samples) -> Floats:
@@ -201,7 +210,9 @@ def _power(samples: Samples) -> Floats:
     return np.concatenate([[0.0], np.cumsum(np.sum(blocks * blocks, axis=1))])
 
 
-def _align(ends: Floats, told: Floats, power: Floats, shifts: Ints) -> _Fit | None:
+def _align(
+    ends: Floats, told: Floats, power: Floats, shifts: Ints, fewest: int = _FEWEST_STEPS
+) -> _Fit | None:
     """Find the shift, in ms, at which a recording's levels are most like those told.
 
     Levels far below the loudest are cut off on both sides: they are noise of the line or
@@ -212,7 +223,7 @@ def _align(ends: Floats, told: Floats, power: Floats, shifts: Ints) -> _Fit | No
         return None
     top = float(np.percentile(told, 97))
     loud = told > max(top - _LOUD_DB, -60.0)
-    if np.count_nonzero(loud) < _FEWEST_STEPS:
+    if np.count_nonzero(loud) < fewest:
         return None
     used = np.convolve(loud, np.ones(2 * _WIDEN + 1), mode="same") > 0
     floor = top - _DEEP_DB
@@ -236,6 +247,7 @@ def _losses(
     mean = (power[last] - power[first]) / (20 * _GRID)
     ours = 10 * np.log10(np.maximum(mean, 1e-10))
     gain = np.median(theirs[loud] - ours[:, loud], axis=1, keepdims=True)
+    gain = np.clip(gain, -_GAIN_DB, _GAIN_DB)  # silence made loud would fit everywhere
     distance = np.abs(theirs - np.maximum(ours + gain, floor))
     return np.asarray(np.mean(np.minimum(distance, _FAR_DB), axis=1))
 
@@ -249,14 +261,13 @@ class Clocks:
     wall : WallClock or None
     audio : AudioClock or None
         What the agent had heard.
-    playout : AudioClock or None
-        What the listener had heard of the agent; exact to a step of the levels.
+    playout : PlayoutClock or None
     levels : AgentLevels or None
     """
 
     wall: WallClock | None = None
     audio: AudioClock | None = None
-    playout: AudioClock | None = None
+    playout: PlayoutClock | None = None
     levels: AgentLevels | None = None
 
 
@@ -264,9 +275,7 @@ def read_clocks(recording: CallRecording) -> Clocks:
     """Read the clocks of a call from its agent's log, as far as that goes."""
     wall = wall_clock(recording.log.pings)
     levels = read_levels(message for _, message in recording.log.messages)
-    return Clocks(
-        wall=wall,
-        audio=audio_clock(levels, recording.sent, wall),
-        playout=playout_clock(levels, recording.heard, wall),
-        levels=levels,
-    )
+    audio, playout = audio_clock(levels, recording.sent, wall), None
+    if levels is not None and wall is not None:
+        playout = PlayoutClock(levels, recording.heard, wall)
+    return Clocks(wall, audio, playout, levels)

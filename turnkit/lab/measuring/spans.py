@@ -32,7 +32,6 @@ OPUS_LOOKAHEAD_MS = 6.5
 _SOONEST_S = 0.1
 _LATEST_S = 3.0
 _KNOWN_WITHIN_S = 1.0
-_REPLY_S = 4.0
 _INSTANT_S = 1e-6
 
 
@@ -160,11 +159,9 @@ def tell_turn(
         downlink = (wall.round_trip_s(sent) / 2 + playout_delay_s) * 1000 + OPUS_LOOKAHEAD_MS
         marks = _marks(record, turn.ended - offset, told, clocks)
         spans, parts = split(turn.v2v_ms, marks, uplink, downlink)
-        if clocks.playout is not None and clocks.levels is not None:
-            # Levels stand where a step began; what was sent in it, a little later.
-            later = (sent + _INSTANT_S) % clocks.levels.step_s
-            played = clocks.playout.offset_s(turn.audible + _REPLY_S) - wall.offset_s(sent)
-            parts["playout"] = max(0.0, (played - later) * 1000 - downlink)
+        delay = None if clocks.playout is None else clocks.playout.delay_s(sent)
+        if delay is not None:
+            parts["playout"] = max(0.0, delay * 1000 - downlink)
     return ToldTurn(
         turn=int(record["turn"]),
         decided=wall.to_recording(decided),
