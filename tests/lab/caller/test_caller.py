@@ -128,6 +128,82 @@ def test_the_microphone_mixes_and_says_when() -> None:
     assert np.abs(sound).max() > 0.45  # where both speak
 
 
+def test_skipped_frames_shift_what_comes_after_them() -> None:
+    microphone = Microphone(floor_db=-80.0)
+    index = microphone.add(0.05, tone(0.1, 16_000), 16_000)
+    assert microphone.moment(index, 0.0) is None
+    for number in range(5):  # two slots are missed in the middle of it
+        slot = number + (2 if number >= 4 else 0)
+        microphone.sent(50.0 + slot * 0.02, microphone.pull(FRAME))
+    assert microphone.moment(index, 0.0) == pytest.approx(50.03)
+    assert microphone.moment(index, 0.02) == pytest.approx(50.05)
+    assert microphone.moment(index, 0.04) == pytest.approx(50.11)
+    assert microphone.moment(index, 0.05) == pytest.approx(50.12)  # the last that was sent
+    assert microphone.moment(index, 0.0501) is None
+    assert microphone.sent_at == (microphone.moment(index, 0.0),)
+    later = microphone.add(None, tone(0.1, 16_000), 16_000)
+    assert microphone.sent_at[later] is None
+
+
+class Halved:
+    """A line that lowers what goes through it, and counts."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def speak(self, samples: Samples) -> Samples:
+        self.lengths.append(len(samples))
+        return samples / 2
+
+    def hear(self, samples: Samples) -> Samples:
+        return samples / 4
+
+
+def test_a_line_lies_between_the_person_and_the_packets() -> None:
+    async def call() -> None:
+        line = Halved()
+        caller = Caller([(0.4, tone(0.3, 16_000), 16_000)], line=line)
+        async with in_call(caller) as transport:
+            clip = Clip()
+            transport.play(clip)
+            arrived: Samples = np.zeros(0, dtype=np.float32)
+            clip.add(silence_then_tone(0.4, 0.3))
+            while len(arrived) < 16_000:
+                samples = await transport.receive()
+                assert samples is not None
+                arrived = np.concatenate([arrived, samples])
+        recording = caller.recording()
+        assert set(line.lengths) == {FRAME}
+        assert np.percentile(np.abs(recording.sent), 99.9) == pytest.approx(0.3, rel=0.1)
+        assert np.percentile(np.abs(arrived), 99) == pytest.approx(0.15, rel=0.15)
+        assert np.percentile(np.abs(recording.heard), 99.9) == pytest.approx(0.075, rel=0.15)
+
+    run_live(call)
+
+
+def test_answers_to_pings_are_no_messages() -> None:
+    async def call() -> None:
+        caller = Caller()
+        for text in (
+            '{"type":"pong","at":1.5,"sent":-2}',
+            '{"type":"pong","at":null,"sent":2}',
+            '{"type":"words","at":1.6}',
+            "{",
+            "[" * 100_000,
+            "7",
+            b"\x00",
+        ):
+            caller._take_message(text)
+        await caller.aclose()
+        assert [message for _, message in caller.messages] == [{"type": "words", "at": 1.6}]
+        (ping,) = caller.pings
+        assert (ping.sent, ping.agent) == (-2.0, 1.5)
+        assert 0.0 <= ping.came < caller.now()
+        assert caller.recording().pings == (ping,)
+
+    run(call())
+
+
 def test_beeps_through_the_whole_path_are_found_where_they_were() -> None:
     """Onsets in the heard track against the moments at which their frames were pulled."""
 

@@ -256,7 +256,7 @@ class Caller:
     def recording(self) -> Recording:
         """Both sides of the call until now, or until it was closed.
 
-        Resamples everything, about 15 ms per second of call: close it first and do this
+        Resamples everything, about 3 ms per second of call: close it first, and do this
         in a thread if other calls go on.
         """
         length = self.now() if self._ended is None else self._ended
