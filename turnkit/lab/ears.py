@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,9 @@ class EarsError:
         Where each was found, less where it should have been, in ms.
     ends_ms, cuts_ms : ndarray of float64
         The same of the ends of those that fade out, and of those that are cut off.
-    skipped : int
-        Frames that this machine did not send in time.
+    skipped, late : int
+        Frames that this machine did not send in time, and packets that it did not read in
+        time to be played: where there are many, it is too busy for any measurement.
     """
 
     n: int
@@ -62,6 +63,7 @@ class EarsError:
     ends_ms: NDArray[np.float64]
     cuts_ms: NDArray[np.float64]
     skipped: int = 0
+    late: int = 0
 
     @property
     def worst_ms(self) -> float:
@@ -77,6 +79,7 @@ class EarsError:
             "missed": self.missed,
             "extra": self.extra,
             "skipped_frames": self.skipped,
+            "late_packets": self.late,
             "onset_ms": _figures(self.onsets_ms),
             "end_ms": _figures(self.ends_ms),
             "cut_ms": _figures(self.cuts_ms),
@@ -147,7 +150,7 @@ async def measure_ears(
     constant_s = playout_delay_s + OPUS_LOOK_AHEAD_S - origin
     wanted = [(start + constant_s, end + constant_s) for start, end in source.audible()]
     found = [(each.start, each.end) for each in find_sounds(recording.heard)]
-    return _compare(wanted, found, source.skipped)
+    return replace(_compare(wanted, found), skipped=source.skipped, late=recording.late)
 
 
 async def _played(source: Bursts, caller: Caller, told: Callable[[int], object]) -> None:
@@ -161,9 +164,7 @@ async def _played(source: Bursts, caller: Caller, told: Callable[[int], object])
     await asyncio.sleep(_TAIL_S)
 
 
-def _compare(
-    wanted: list[tuple[float, float]], found: list[tuple[float, float]], skipped: int
-) -> EarsError:
+def _compare(wanted: list[tuple[float, float]], found: list[tuple[float, float]]) -> EarsError:
     """Pair what was played with what was heard nearest to it."""
     left, onsets = list(found), list[float]()
     ends, cuts = list[float](), list[float]()
@@ -176,4 +177,4 @@ def _compare(
         (cuts if is_cut(number) else ends).append((nearest[1] - end) * 1e3)
     missed = len(wanted) - len(onsets)
     onsets_ms, ends_ms, cuts_ms = map(np.array, (onsets, ends, cuts))
-    return EarsError(len(wanted), missed, len(left), onsets_ms, ends_ms, cuts_ms, skipped)
+    return EarsError(len(wanted), missed, len(left), onsets_ms, ends_ms, cuts_ms)
