@@ -17,7 +17,7 @@ from turnkit.plot.calls import (
     plot_load,
 )
 
-SPAN_MS = dict(zip(SPANS, (200.0, 30.0, 70.0, 120.0, 60.0, 40.0, 20.0), strict=True))
+SPAN_MS: dict[str, float] = dict(zip(SPANS, (200.0, 30.0, 70.0, 120.0, 60.0, 40.0, 20.0), strict=True))
 
 
 def drawn(figure: Figure) -> str:
@@ -31,6 +31,18 @@ def xy(line: Any) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in zip(*line.get_data(), strict=True)]
 
 
+def bars(figure: Figure) -> list[tuple[float, float]]:
+    """Left edge and width of each bar."""
+    patches: list[Any] = list(figure.axes[0].patches)
+    return [(float(patch.get_x()), float(patch.get_width())) for patch in patches]
+
+
+def corners(figure: Figure) -> list[tuple[float, float]]:
+    """Outline of the last area."""
+    paths = figure.axes[0].collections[-1].get_paths()
+    return [(float(x), float(y)) for x, y in np.asarray(paths[0].vertices)]
+
+
 def test_a_distribution_reaches_half_at_its_median_and_leaves_nan_out() -> None:
     values = np.array([100.0, 200.0, 300.0, np.nan, 400.0, 500.0])
     figure = plot_distribution({"a": values, "empty": np.array([np.nan])})
@@ -38,11 +50,11 @@ def test_a_distribution_reaches_half_at_its_median_and_leaves_nan_out() -> None:
     axes = figure.axes[0]
     line = next(each for each in axes.lines if str(each.get_label()).startswith("a:"))
     assert line.get_label() == "a: P50 300, P90 460 ms, 5 turns"
-    corners = xy(line)
-    assert corners[0] == (100.0, 0.0)
-    assert corners[-1] == (500.0, 100.0)
+    steps = xy(line)
+    assert steps[0] == (100.0, 0.0)
+    assert steps[-1] == (500.0, 100.0)
     # "post": at 300 ms three of five turns have been answered
-    assert (300.0, 60.0) in corners
+    assert (300.0, 60.0) in steps
     marks = [xy(each)[0] for each in axes.lines if each.get_marker() not in ("None", None)]
     assert [(round(x), y) for x, y in marks] == [(300, 50.0), (460, 90.0)]
 
@@ -69,20 +81,22 @@ def test_estimates_have_a_dot_a_run_and_a_line_over_the_interval() -> None:
 
 
 def test_bars_of_a_waterfall_follow_each_other_and_end_at_v2v() -> None:
-    figure = plot_waterfall(SPAN_MS, decided_ms=230.0)
+    figure = plot_waterfall(SPAN_MS, decided_ms=230.0, simulated=["llm"])
     drawn(figure)
-    bars = [(p.get_x(), p.get_width()) for p in figure.axes[0].patches]
-    assert len(bars) == len(SPANS)
-    for (begin, width), (following, _) in pairwise(bars):
+    found = bars(figure)
+    assert len(found) == len(SPANS)
+    for (begin, width), (following, _) in pairwise(found):
         assert begin + width == pytest.approx(following)
-    assert bars[0][0] == 0
-    assert sum(bars[-1]) == pytest.approx(sum(SPAN_MS.values()))
+    assert found[0][0] == 0
+    assert sum(found[-1]) == pytest.approx(sum(SPAN_MS.values()))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[3] == "llm (simulated)  120 ms"
+    assert labels[4] == "tts  60 ms"
 
 
 def test_an_early_decision_begins_left_of_zero() -> None:
     figure = plot_waterfall(SPAN_MS | {"eot": -150.0})
-    bar = figure.axes[0].patches[0]
-    assert bar.get_x() + bar.get_width() == pytest.approx(-150)
+    assert sum(bars(figure)[0]) == pytest.approx(-150)
     assert figure.axes[0].get_xlim()[0] < -150
 
 
@@ -90,14 +104,15 @@ def test_many_turns_are_sorted_by_their_sum() -> None:
     turns = [SPAN_MS | {"llm": ms} for ms in (500.0, 100.0, 300.0)]
     figure = plot_waterfalls(turns)
     drawn(figure)
-    last = figure.axes[0].collections[-1]
-    right = sorted({round(float(x)) for x, _ in last.get_paths()[0].vertices})
     rest = sum(SPAN_MS.values()) - SPAN_MS["llm"]
-    assert right[-1] == rest + 500
-    rightmost = {
-        y: max(float(x) for x, z in last.get_paths()[0].vertices if z == y) for y in (0.0, 3.0)
-    }
+    rightmost = {y: max(x for x, z in corners(figure) if z == y) for y in (0.0, 3.0)}
     assert rightmost == {0.0: rest + 100, 3.0: rest + 500}
+
+
+def test_very_many_turns_are_drawn_by_few_lines_on_a_scale_of_all() -> None:
+    figure = plot_waterfalls([SPAN_MS | {"llm": float(k)} for k in range(3_000)])
+    assert len(corners(figure)) < 1_500
+    assert figure.axes[0].get_ylim() == (3_000, 0)
 
 
 def test_no_turns_are_an_empty_picture() -> None:
@@ -114,7 +129,7 @@ def test_voices_span_what_was_given_on_the_clock_of_the_end() -> None:
     upper, lower = figure.axes
     assert lower.get_xlim() == pytest.approx((-400, 600))
     for axes in (upper, lower):
-        assert [float(line.get_xdata()[0]) for line in axes.lines] == [0, 200, 500]  # type: ignore[index, arg-type]
+        assert [xy(line)[0][0] for line in axes.lines] == [0, 200, 500]
 
 
 def test_load_is_drawn_in_order_of_calls() -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -256,7 +257,7 @@ def test_steal_and_skipped_frames_are_told() -> None:
 
 
 def test_counts_of_the_network_are_summed_by_direction() -> None:
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"up": {"packets": 5, "lost": 1, "note": "x"}, "down": {"packets": 4}},
         {"up": {"packets": 7}, "name": "far"},
         {},

@@ -5,7 +5,7 @@ for (const item of document.querySelectorAll(".case")) {
   const play = (from) => {
     for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
     audio.currentTime = Math.max(0, Math.min(from, audio.duration || from));
-    audio.play();
+    audio.play().catch(() => {}); // paused before it began
   };
   const draw = () => {
     head.style.display = "block";
