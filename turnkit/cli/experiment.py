@@ -108,8 +108,21 @@ def _compare(args: argparse.Namespace, experiment: object) -> int:
 def _ears(args: argparse.Namespace) -> int:
     import asyncio
 
+    from tqdm import tqdm
+
     from turnkit.lab.ears import measure_ears
 
-    found = asyncio.run(measure_ears(args.turns or 100, args.seed))
-    print(found.as_text())
+    n = args.turns or 100
+    with tqdm(total=n, unit="burst", desc="ears") as bar:
+        found = asyncio.run(measure_ears(n, args.seed, told=bar.update)).describe()
+    print("error of the ears, ms      mean    P95 |.|    max |.|")
+    for name in ("onset_ms", "end_ms", "cut_ms"):
+        errors = found[name]
+        values = (errors["mean"], errors["p95"], errors["max"])
+        shown = " ".join("         -" if each is None else f"{each:10.1f}" for each in values)
+        print(f"{name.removesuffix('_ms'):<20}{shown}")
+    print(
+        f"{found['n']} bursts, {found['missed']} missed, {found['extra']} heard where there was "
+        f"none, {found['skipped_frames']} frames not sent in time, seed {args.seed}"
+    )
     return 0

@@ -19,6 +19,7 @@ class Conclusion:
 
     Attributes
     ----------
+    folder : RunFolder
     run : MeasuredRun
     found : dict
         As `describe` gives it.
@@ -26,6 +27,7 @@ class Conclusion:
         On what was expected.
     """
 
+    folder: RunFolder
     run: MeasuredRun
     found: dict[str, Any]
     verdicts: tuple[Verdict, ...]
@@ -60,4 +62,4 @@ def conclude(folder: RunFolder, links: Sequence[tuple[str, str]] = ()) -> Conclu
     checks = [parse_check(text) for text in folder.read_plan().get("expect", ())]
     verdicts = tuple(check.judge(found["figures"]) for check in checks)
     write_report(folder, run, found, verdicts, links)
-    return Conclusion(run, found, verdicts)
+    return Conclusion(folder, run, found, verdicts)

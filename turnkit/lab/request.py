@@ -40,6 +40,9 @@ class RunRequest:
         The listener's buffer.
     cores : tuple of int or None
         Cores that the agent may use, if it is served here.
+    here : tuple of str
+        More overrides, which hold here and now only, such as the address of a stand-in:
+        no part of what makes two runs the same.
     """
 
     source: str
@@ -51,6 +54,7 @@ class RunRequest:
     seed: int = 0
     playout_delay_s: float = PLAYOUT_DELAY_S
     cores: tuple[int, ...] | None = None
+    here: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.turns is not None and self.turns < 1:
@@ -65,8 +69,9 @@ class RunRequest:
             raise ConfigError(f"agent {self.agent}: runs elsewhere; settings are for presets")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as `json` gives them back."""
+        """Plain values, as `json` gives them back, without `here`."""
         content = asdict(self)
+        del content["here"]
         return {key: list(v) if isinstance(v, tuple) else v for key, v in content.items()}
 
 

@@ -49,7 +49,7 @@ async def run(
     if len(folder.finished()) == len(prepared.scripts):
         return
     request, steal = prepared.request, StealClock()
-    overrides = () if is_address(request.agent) else request.overrides
+    overrides = () if is_address(request.agent) else (*request.overrides, *request.here)
     async with open_agent(
         request.agent,
         overrides,

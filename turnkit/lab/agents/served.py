@@ -125,14 +125,15 @@ async def _address(
 ) -> str:
     """Read lines until the address, which is printed once it is ready."""
     assert process.stdout is not None
-    while line := (await process.stdout.readline()).decode(errors="replace").strip():
+    while said := await process.stdout.readline():
+        line = said.decode(errors="replace").strip()
         if _ADDRESS.fullmatch(line):
             return line.rstrip("/")
         report(line)
     status = await process.wait()
     errors.seek(0)
-    said = errors.read().decode(errors="replace").strip().splitlines()
-    last = said[-1].removeprefix("turnkit: error: ") if said else f"exit status {status}"
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    last = lines[-1].removeprefix("turnkit: error: ") if lines else f"exit status {status}"
     if status == _BAD_USAGE:
         raise ConfigError(f"agent: {last}")
     raise CallError(f"the agent ended before it was ready: {last}")

@@ -9,8 +9,9 @@ from turnkit.lab.experiments.experiment import (
     Experiment,
     Options,
     Results,
-    difference,
+    in_words,
     request,
+    saved,
 )
 
 _COLUMNS = (
@@ -41,8 +42,8 @@ def _region(options: Options, _services: Mapping[str, str]) -> list[Condition]:
 
 
 def _say_far(first: str, second: str, results: Results) -> list[str]:
-    more = difference(results, second, first, "v2v_p50")
-    return [] if more is None else [f"{second}: {more:+.0f} ms of V2V P50 against {first}"]
+    more = saved(results, second, first, "v2v_ms")
+    return [] if more is None else [f"{second} costs {in_words(more)}, of V2V over {first}"]
 
 
 LINE = Experiment(

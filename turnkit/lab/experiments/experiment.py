@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
+from turnkit.lab.compare import ComparedRun, Difference, compare
 from turnkit.lab.concluding import Conclusion
+from turnkit.lab.report.rows import rows_of
 from turnkit.lab.request import RunRequest
 
 BUDGET = "budget"
@@ -72,6 +74,8 @@ class Experiment:
         Opens what the agents need beside them.
     say : callable
         What follows from the results, in lines.
+    add : callable
+        More that is found out about the results: a name and plain values of each.
     notes : tuple of str
         What has to be known to read it, above all what is simulated.
     pinned : bool
@@ -85,6 +89,7 @@ class Experiment:
     drawn: tuple[str, ...] = ("v2v_p50", "v2v_p90", "post_commit_p50")
     services: Callable[[Options], AbstractAsyncContextManager[dict[str, str]]] = no_services
     say: Callable[[Results], Sequence[str]] = field(default=lambda _results: ())
+    add: Callable[[Results], Mapping[str, object]] = field(default=lambda _results: {})
     notes: tuple[str, ...] = ()
     pinned: bool = False
 
@@ -108,7 +113,30 @@ def value(conclusion: Conclusion, name: str) -> float | None:
     return None if found is None else found.get("value")
 
 
-def difference(results: Results, first: str, second: str, name: str) -> float | None:
-    """How much less `second` has of a figure than `first`."""
-    values = [value(results[each], name) for each in (first, second)]
-    return None if None in values else float(values[0] or 0.0) - float(values[1] or 0.0)
+def saved(results: Results, first: str, second: str, latency: str) -> Difference | None:
+    """Compare two conditions turn by turn: how much less `second` has of a latency.
+
+    Parameters
+    ----------
+    results : mapping
+    first, second : str
+        Conditions.
+    latency : str
+        ``"v2v_ms"``, ``"eot_ms"`` or ``"post_commit_ms"``.
+    """
+    runs = [
+        ComparedRun(name, run.plan, figures, tuple(rows_of(run)))
+        for name, run, figures in (
+            (name, results[name].run, results[name].figures) for name in (second, first)
+        )
+    ]
+    pairs = compare(runs).paired
+    return pairs[0].differences.get(latency) if pairs else None
+
+
+def in_words(difference: Difference) -> str:
+    """Write a difference with its interval and the number of pairs."""
+    return (
+        f"{difference.median:.0f} ms [{difference.low:.0f} .. {difference.high:.0f}], "
+        f"n {difference.n}"
+    )

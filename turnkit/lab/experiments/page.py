@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from turnkit.files import atomic_path
 from turnkit.lab.experiments.experiment import Experiment, Results
 from turnkit.lab.experiments.running import Findings, cell, draw, folder_name
+from turnkit.lab.report.names import name_of
 
 PAGE, PLAIN, FIGURE = "index.html", "experiment.json", "figure.svg"
 
@@ -64,12 +66,12 @@ def _html(experiment: Experiment, results: Results, shown: Findings, figure: Any
         facts=_facts(next(iter(results.values())).run.plan),
         lines=shown.lines,
         svg=Markup(to_svg(figure, "figure", experiment.question)),
-        columns=shown.columns,
+        columns=[name_of(each).label for each in shown.columns],
         rows=rows,
     )
 
 
-def _facts(plan: dict[str, Any]) -> str:
+def _facts(plan: Mapping[str, Any]) -> str:
     """Say in a line what all conditions have in common."""
     asked, machine = plan["request"], plan["machine"]
     stages = plan.get("stages", {})

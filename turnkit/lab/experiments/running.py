@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from turnkit.lab.compare import ComparedRun, compare
 from turnkit.lab.concluding import Conclusion, conclude
 from turnkit.lab.experiments.experiment import Condition, Experiment, Options, Results
 from turnkit.lab.folder import RunFolder
 from turnkit.lab.records import CallRecord
 from turnkit.lab.report.names import interval_text, name_of, number_text
+from turnkit.lab.report.rows import rows_of
 from turnkit.lab.request import prepare
 from turnkit.lab.run import run
 
@@ -139,14 +141,29 @@ def findings(experiment: Experiment, results: Results) -> Findings:
         for column in experiment.columns
         if any((row[column] or {}).get("value") is not None for row in rows.values())
     )
-    lines = (*experiment.say(results), *(f"note: {note}" for note in experiment.notes))
+    notes = (*_simulated(results), *experiment.notes)
+    lines = (*experiment.say(results), *_warnings(results), *(f"note: {note}" for note in notes))
     plain = {
         "experiment": experiment.name,
         "question": experiment.question,
         "conditions": rows,
         "lines": list(lines),
+        **experiment.add(results),
     }
     return Findings(columns, _table(columns, rows), lines, plain)
+
+
+def _simulated(results: Results) -> list[str]:
+    stages = sorted({each for conclusion in results.values() for each in conclusion.run.simulated})
+    return [f"simulated: {', '.join(stages)}"] if stages else []
+
+
+def _warnings(results: Results) -> list[str]:
+    runs = [
+        ComparedRun(name, each.run.plan, each.figures, tuple(rows_of(each.run)))
+        for name, each in results.items()
+    ]
+    return [f"warning: {warning}" for warning in compare(runs).warnings]
 
 
 def cell(name: str, figure: Mapping[str, Any] | None) -> Cell:
@@ -188,16 +205,21 @@ def draw(experiment: Experiment, results: Results) -> Figure:
             )
             for conclusion in results.values()
         ]
-        return plot_load(points, experiment.question, "post-commit (ms)")
+        return plot_load(points, _title(experiment, results), "post-commit (ms)")
     runs: dict[str, dict[str, Estimate]] = {}
     for name, conclusion in results.items():
         known = {each: conclusion.figures.get(each) for each in experiment.drawn}
         runs[name] = {
-            each: Estimate(found["value"], found.get("low"), found.get("high"))
+            name_of(each).label: Estimate(found["value"], found.get("low"), found.get("high"))
             for each, found in known.items()
             if found is not None and found.get("value") is not None
         }
-    return plot_estimates(runs, experiment.question)
+    return plot_estimates(runs, _title(experiment, results))
+
+
+def _title(experiment: Experiment, results: Results) -> str:
+    """Ask the question; what is simulated stands beneath it."""
+    return "\n".join([experiment.question, *_simulated(results)])
 
 
 def _number(conclusion: Conclusion, name: str) -> float:

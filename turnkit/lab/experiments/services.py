@@ -2,70 +2,85 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from turnkit.lab.experiments.experiment import (
     Condition,
     Experiment,
     Options,
     Results,
-    difference,
+    in_words,
     request,
+    saved,
     value,
 )
+
+if TYPE_CHECKING:
+    from turnkit.lab.services.openai_stub import ChatStub
 
 TAIL = "tail:120:0.3:0.05:1500"
 """First token: lognormal about 120 ms, and one in twenty 1.5 s later (chosen, simulated)."""
 
-ONE_WAY_MS = 40.0
+ROUND_TRIP_MS = 80.0
 """Distance of the service in the experiment about connections (chosen, simulated)."""
+
+
+_ANYWHERE = {"kind": "openai", "base_url": "http://stand-in.invalid/v1", "simulated": True}
+"""Settings of a stand-in as they are kept: its address is another one every time."""
+
+
+def _address(stub: ChatStub) -> dict[str, str]:
+    settings = stub.llm_settings()
+    return {key: json.dumps(settings[key]) for key in ("base_url", "ca_file", "model")}
+
+
+def _there(services: Mapping[str, str], where: str = "llm") -> tuple[str, ...]:
+    """Name the stand-in of this moment."""
+    return tuple(f"{where}.{key}={value}" for key, value in services.items())
 
 
 @asynccontextmanager
 async def _slow_service(options: Options) -> AsyncIterator[dict[str, str]]:
-    from turnkit.lab.services.openai_stub import ChatStub, ChatStubSettings
+    from turnkit.lab.services.openai_stub import ChatStub, StubSettings
+    from turnkit.stages.llm.fake import FakeLlmSettings
 
-    async with ChatStub(ChatStubSettings(first_token=TAIL, seed=options.seed)) as stub:
-        yield {"base_url": stub.base_url}
+    reply = FakeLlmSettings(("Sure.",), first_token=TAIL, seed=options.seed)
+    async with ChatStub(StubSettings(reply)) as stub:
+        yield _address(stub)
 
 
 @asynccontextmanager
 async def _distant_service(options: Options) -> AsyncIterator[dict[str, str]]:
-    from turnkit.lab.network.tcp import TcpRelay
-    from turnkit.lab.services.openai_stub import ChatStub, ChatStubSettings
+    from turnkit.lab.services.openai_stub import ChatStub, StubSettings
+    from turnkit.stages.llm.fake import FakeLlmSettings
 
-    settings = ChatStubSettings(first_token="120", seed=options.seed, tls=True)
-    async with (
-        ChatStub(settings) as stub,
-        TcpRelay("127.0.0.1", stub.port, ONE_WAY_MS) as relay,
-    ):
-        url = f"https://127.0.0.1:{relay.port}/v1"
-        yield {"base_url": url, "ca_file": str(stub.ca_file)}
-
-
-def _remote(services: Mapping[str, str], prefix: str = "llm.") -> tuple[str, ...]:
-    return (
-        f"{prefix}kind=openai",
-        f"{prefix}model=stub",
-        *(f"{prefix}{key}={text}" for key, text in services.items()),
-    )
+    reply = FakeLlmSettings(("Sure.",), first_token="120", seed=options.seed)
+    settings = StubSettings(reply, tls=True, round_trip_ms=ROUND_TRIP_MS)
+    async with ChatStub(settings) as stub:
+        yield _address(stub)
 
 
 def _hedging(options: Options, services: Mapping[str, str]) -> list[Condition]:
-    found = [Condition("one request", request(options, "llm=null", *_remote(services)))]
+    alone = request(options, f"llm={json.dumps(_ANYWHERE)}", here=_there(services))
+    found = [Condition("one request", alone)]
     for delay_ms in (200, 400):
-        sets = ("llm=null", "llm.kind=hedged", f"llm.delay_ms={delay_ms}")
-        wanted = request(options, *sets, *_remote(services, "llm.first."))
+        hedged = {"kind": "hedged", "delay_ms": delay_ms, "first": _ANYWHERE}
+        here = _there(services, "llm.first")
+        wanted = request(options, f"llm={json.dumps(hedged)}", here=here)
         found.append(Condition(f"second after {delay_ms} ms", wanted))
     return found
 
 
 def _connections(options: Options, services: Mapping[str, str]) -> list[Condition]:
-    return [
-        Condition(name, request(options, "llm=null", *_remote(services), f"llm.keep_alive={kept}"))
-        for name, kept in (("a connection a request", "false"), ("kept", "true"))
-    ]
+    found = []
+    for name, kept in (("a connection a request", False), ("kept", True)):
+        settings = json.dumps(_ANYWHERE | {"keep_alive": kept})
+        wanted = request(options, f"llm={settings}", here=_there(services))
+        found.append(Condition(name, wanted))
+    return found
 
 
 def _say_hedging(results: Results) -> list[str]:
@@ -73,21 +88,20 @@ def _say_hedging(results: Results) -> list[str]:
     for name, conclusion in results.items():
         if conclusion is alone:
             continue
-        asked, won = (value(conclusion, each) for each in ("hedges", "hedge_wins"))
-        turns = value(conclusion, "turns")
-        tail = "v2v_p99" if value(conclusion, "v2v_p99") is not None else "v2v_max"
-        saved = difference(results, "one request", name, tail)
-        if None not in (asked, won, turns, saved):
+        tail = "post_commit_p99" if "post_commit_p99" in alone.figures else "post_commit_p90"
+        before, after = value(alone, tail), value(conclusion, tail)
+        asked, won, turns = (value(conclusion, e) for e in ("hedges", "hedge_wins", "turns"))
+        if None not in (before, after, asked, won, turns):
             lines.append(
-                f"{name}: {saved:.0f} ms less of {tail}, for {asked:.0f} more requests in "
+                f"{name}: {tail} {before:.0f} -> {after:.0f} ms, for {asked:.0f} more requests in "
                 f"{turns:.0f} turns, of which {won:.0f} won"
             )
     return lines
 
 
 def _say_connections(results: Results) -> list[str]:
-    saved = difference(results, "a connection a request", "kept", "post_commit_p50")
-    return [] if saved is None else [f"kept connections save {saved:.0f} ms of post-commit P50"]
+    less = saved(results, "a connection a request", "kept", "post_commit_ms")
+    return [] if less is None else [f"kept connections save {in_words(less)}, of post-commit delay"]
 
 
 _COLUMNS = ("turns", "v2v_p50", "v2v_p90", "v2v_p99", "v2v_max", "post_commit_p50",
@@ -112,7 +126,7 @@ CONNECTIONS = Experiment(
     services=_distant_service,
     say=_say_connections,
     notes=(
-        f"the language model is simulated; TLS is real, the distance of {ONE_WAY_MS:.0f} ms one "
-        "way and TCP's handshake are a relay's",
+        f"the language model is simulated; TLS is real, the round trip of {ROUND_TRIP_MS:.0f} ms "
+        "and TCP's handshake are a relay's",
     ),
 )
