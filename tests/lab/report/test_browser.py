@@ -38,7 +38,8 @@ def test_turns_are_sorted_and_found(page: Page) -> None:
     page.evaluate("order.value = 'said'; order.dispatchEvent(new Event('change'))")
     assert page.evaluate(NAMES) == [f"row-{k}" for k in range(6)]
     page.evaluate(
-        "const box = document.querySelector('#find'); box.value = 'ROW-4'; box.dispatchEvent(new Event('input'))"
+        "const box = document.querySelector('#find');"
+        " box.value = 'ROW-4'; box.dispatchEvent(new Event('input'))"
     )
     assert page.evaluate(NAMES) == ["row-4"]
     assert page.evaluate("shown.textContent") == "1 of 6"

@@ -23,8 +23,8 @@ from turnkit.lab.report.clips import clip_of
 from turnkit.lab.report.names import NAMES, interval_text, number_text
 from turnkit.lab.report.page import write_report
 from turnkit.lab.report.plan_text import cautions_of, head_of, marks_of, simulated_spans
-from turnkit.lab.report.rows import TurnRow, rows_of
-from turnkit.lab.report.tables import network_table
+from turnkit.lab.report.rows import TrialRow, TurnRow, rows_of
+from turnkit.lab.report.tables import network_table, overlaps
 from turnkit.lab.report.turn_list import turn_list
 from turnkit.lab.report.worst import worst_turns
 
@@ -256,6 +256,17 @@ def test_steal_and_skipped_frames_are_told() -> None:
     assert cautions_of({"steal": 0.01}, {}) == []
 
 
+def test_means_of_the_network_are_weighted_and_largest_stay_largest() -> None:
+    calls = [
+        {"up": {"packets": 30, "delay_ms_mean": 10.0, "delay_ms_max": 90.0}},
+        {"up": {"packets": 10, "delay_ms_mean": 50.0, "delay_ms_max": 60.0}},
+        {"up": {"packets": 0, "delay_ms_mean": 0.0, "delay_ms_max": 0.0}},
+    ]
+    table = network_table(calls)
+    assert table is not None
+    assert table["rows"] == [["up", "40", "20.0", "90.0"]]
+
+
 def test_counts_of_the_network_are_summed_by_direction() -> None:
     calls: list[dict[str, Any]] = [
         {"up": {"packets": 5, "lost": 1, "note": "x"}, "down": {"packets": 4}},
@@ -267,3 +278,24 @@ def test_counts_of_the_network_are_summed_by_direction() -> None:
     assert table["columns"] == ["direction", "packets", "lost"]
     assert table["rows"] == [["up", "12", "1"], ["down", "4", "-"]]
     assert network_table([{}]) is None
+
+
+def test_what_was_said_over_the_agent_is_told_by_kind_and_by_name_if_those_are_few() -> None:
+    def trial(kind: str, name: str, stopped: bool | None, ms: float | None) -> TrialRow:
+        return TrialRow(0, kind, name, 1.0, stopped, ms)
+
+    trials = [
+        trial("backchannel", "yeah", False, None),
+        trial("backchannel", "yeah #2", True, 300.0),
+        trial("backchannel", "okay", None, 100.0),
+        *(trial("interruption", f"row-{k}", True, 400.0) for k in range(13)),
+    ]
+    table = overlaps(trials)
+    assert table is not None
+    assert [row[:5] for row in table["rows"]] == [
+        ["backchannel", "", "3", "1 of 2", "200 ms"],
+        ["", "okay", "1", "-", "100 ms"],
+        ["", "yeah", "2", "1 of 2", "300 ms"],
+        ["interruption", "", "13", "13 of 13", "400 ms"],
+    ]
+    assert overlaps([]) is None

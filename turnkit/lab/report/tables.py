@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,11 @@ TILES = (
 )
 _COLUMNS = {"": "", "p50": "P50", "p90": "P90", "p99": "P99", "max": "longest", "mean": "mean"}
 """Ends of figures' names, and the columns that they stand in."""
+
+_NAMED = 12
+"""Different things said over the agent that still get a row each."""
+
+_REPEAT = re.compile(r" #\d+$")
 
 _FROM_SPANS = ("v2v", "post_commit")
 
@@ -112,28 +118,39 @@ def _cell(name: str | None, figures: Mapping[str, Any]) -> dict[str, str]:
 
 
 def overlaps(trials: Sequence[TrialRow]) -> dict[str, Any] | None:
-    """Lay out what was said over the agent, by what it was."""
+    """Lay out what was said over the agent: by what it was, and by name if those are few."""
     if not trials:
         return None
     rows = []
-    for kind, name in dict.fromkeys((trial.kind, trial.name) for trial in trials):
-        own = [trial for trial in trials if (trial.kind, trial.name) == (kind, name)]
-        rows.append(
-            [
-                name,
-                kind,
-                str(len(own)),
-                _share([trial.stopped for trial in own]),
-                *_quantiles([trial.from_onset_ms for trial in own if trial.stopped is not False]),
-                *_quantiles([trial.from_decision_ms for trial in own]),
-                _quantiles([trial.gap_ms for trial in own])[0],
+    for kind in sorted({trial.kind for trial in trials}):
+        own = [trial for trial in trials if trial.kind == kind]
+        rows.append([kind, "", *_overlap(own)])
+        names = sorted({_plain(trial.name) for trial in own})
+        if 1 < len(names) <= _NAMED:
+            rows += [
+                ["", name, *_overlap([trial for trial in own if _plain(trial.name) == name])]
+                for name in names
             ]
-        )
     columns = [
-        "said", "what it was", "n", "stopped the agent", "onset to silence, P50", "P90",
+        "what it was", "said", "n", "stopped the agent", "onset to silence, P50", "P90",
         "decision to silence, P50", "P90", "gap until resumed, P50",
     ]  # fmt: skip
-    return {"columns": columns, "rows": sorted(rows, key=lambda row: (row[1], row[0]))}
+    return {"columns": columns, "rows": rows}
+
+
+def _overlap(trials: Sequence[TrialRow]) -> list[str]:
+    return [
+        str(len(trials)),
+        _share([trial.stopped for trial in trials]),
+        *_quantiles([trial.from_onset_ms for trial in trials if trial.stopped is not False]),
+        *_quantiles([trial.from_decision_ms for trial in trials]),
+        _quantiles([trial.gap_ms for trial in trials])[0],
+    ]
+
+
+def _plain(name: str) -> str:
+    """Take the number of a repeat away from what was said."""
+    return _REPEAT.sub("", name)
 
 
 def _share(values: Sequence[bool | None]) -> str:
@@ -149,27 +166,45 @@ def _quantiles(values: Sequence[float | None]) -> list[str]:
 
 
 def network_table(records: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Add up what the network did in all calls, by direction.
+    """Put together what the network did in all calls, by direction.
 
     Parameters
     ----------
     records : iterable of mapping
-        By direction: counts by name. What is no number is left out.
+        By direction: counts by name, of which those that end with ``_max`` are the
+        largest of something and those with ``_mean`` its mean over ``packets``. What is
+        no number is left out.
     """
-    sums: dict[str, dict[str, float]] = {}
+    found: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         for direction, counts in record.items():
-            if not isinstance(counts, Mapping):
-                continue
-            own = sums.setdefault(str(direction), {})
-            for name, count in counts.items():
-                if isinstance(count, int | float) and not isinstance(count, bool):
-                    own[name] = own.get(name, 0) + count
-    names = list(dict.fromkeys(name for counts in sums.values() for name in counts))
+            if isinstance(counts, Mapping):
+                found.setdefault(str(direction), []).append(counts)
+    names = list(
+        dict.fromkeys(
+            name
+            for calls in found.values()
+            for counts in calls
+            for name, count in counts.items()
+            if isinstance(count, int | float) and not isinstance(count, bool)
+        )
+    )
     if not names:
         return None
     rows = [
-        [direction, *(f"{counts[name]:.0f}" if name in counts else "-" for name in names)]
-        for direction, counts in sums.items()
+        [direction, *(_total(calls, name) for name in names)] for direction, calls in found.items()
     ]
     return {"columns": ["direction", *(name.replace("_", " ") for name in names)], "rows": rows}
+
+
+def _total(calls: Sequence[Mapping[str, Any]], name: str) -> str:
+    known = [counts for counts in calls if isinstance(counts.get(name), int | float)]
+    if not known:
+        return "-"
+    values = [float(counts[name]) for counts in known]
+    if name.endswith("_max"):
+        return f"{max(values):.1f}"
+    if name.endswith("_mean"):
+        weights = [float(counts.get("packets", 1)) for counts in known]
+        return f"{np.average(values, weights=weights):.1f}" if sum(weights) else "-"
+    return f"{sum(values):.0f}"
