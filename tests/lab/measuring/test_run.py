@@ -144,3 +144,25 @@ def test_a_damaged_call_is_named(folder: RunFolder) -> None:
     (folder.path / "calls" / "0001" / AUDIO).write_bytes(b"no audio")
     with pytest.raises(RunError, match="0001"):
         measure_run(folder)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "reply", "state": "speaking", "reply": 1},
+        {"type": "reply", "at": "soon", "state": "speaking", "reply": 1},
+        {"type": "turn", "turn": 1, "decided_at": "x", "sent_at": 2.0},
+        {"type": "stats", "at": 1.0},
+        {"type": "stats", "counts": [1]},
+        {"type": "event", "kind": "turn ended", "detector": "ours"},
+        {"type": "frames", "at": 1.0, "step": 0.02, "caller": [-50.0], "agent": []},
+        {"type": "frames", "at": 1.0, "step": 0.02, "caller": ["loud"], "agent": [-50.0]},
+        {"type": "frames", "at": 1.0},
+    ],
+)
+def test_a_log_that_no_agent_writes_is_named(tmp_path: Path, message: dict[str, Any]) -> None:
+    folder = RunFolder(tmp_path / "run")
+    told = ((0.0, HELLO), (1.0, message))
+    folder.write_call(recording(track(3), [said(1, 2)], messages=told, number=7))
+    with pytest.raises(RunError, match=r"run: call 7: the agent's \w+: not what an agent tells"):
+        measure_run(folder)

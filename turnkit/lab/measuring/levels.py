@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from turnkit.errors import RunError
+
 Floats = NDArray[np.float64]
 
 AUDIBLE_DB = -50.0
@@ -51,21 +53,28 @@ class AgentLevels:
 
 
 def read_levels(messages: Iterable[Mapping[str, Any]]) -> AgentLevels | None:
-    """Collect the ``frames`` messages of a log; None if it has none."""
-    ends: list[Floats] = []
-    heard: list[float] = []
-    said: list[float] = []
+    """Collect the ``frames`` messages of a log; None if it has none.
+
+    Raises
+    ------
+    RunError
+        If one of them is not what an agent tells.
+    """
+    ends, heard, said = list[Floats](), list[Floats](), list[Floats]()
     step = 0.02
-    for message in messages:
-        if message.get("type") != "frames":
-            continue
-        step = float(message["step"])
-        count = len(message["caller"])
-        ends.append(float(message["at"]) - step * np.arange(count - 1, -1, -1.0))
-        heard += message["caller"]
-        said += message["agent"]
-    if not ends:
-        return None
-    every = np.concatenate(ends)
-    order = np.argsort(every, kind="stable")
-    return AgentLevels(every[order], np.array(heard)[order], np.array(said)[order], step)
+    try:
+        for message in messages:
+            if message.get("type") != "frames":
+                continue
+            step = float(message["step"])
+            heard.append(np.asarray(message["caller"], dtype=np.float64))
+            said.append(np.asarray(message["agent"], dtype=np.float64))
+            back = np.arange(len(message["caller"]) - 1, -1, -1.0)
+            ends.append(float(message["at"]) - step * back)
+        if not ends:
+            return None
+        columns = np.stack([np.concatenate(each) for each in (ends, heard, said)])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"the agent's levels: not what an agent tells ({error!r})") from error
+    every, caller, agent = columns[:, np.argsort(columns[0], kind="stable")]
+    return AgentLevels(every, caller, agent, step)

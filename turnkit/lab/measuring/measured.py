@@ -126,6 +126,11 @@ def measure_call(recording: CallRecording) -> MeasuredCall:
     Returns
     -------
     MeasuredCall
+
+    Raises
+    ------
+    RunError
+        If the log holds what no agent tells.
     """
     told, clocks = Told(recording.log), read_clocks(recording)
     delay = recording.record.playout_delay_s

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from turnkit.errors import RunError
 from turnkit.lab.folder import RunFolder
 from turnkit.lab.measuring.measured import MeasuredCall, MeasuredTurn, measure_call
 from turnkit.lab.measuring.overlaps import Trial
@@ -73,5 +74,10 @@ def measure_run(folder: RunFolder) -> MeasuredRun:
     RunError
         If a file is missing or damaged; the message names it.
     """
-    calls = tuple(measure_call(recording) for recording in folder.calls())
-    return MeasuredRun(folder.path.name, folder.read_plan(), calls, folder.read_usage())
+    calls = []
+    for recording in folder.calls():
+        try:
+            calls.append(measure_call(recording))
+        except RunError as error:
+            raise RunError(f"{folder.path}: call {recording.record.number}: {error}") from error
+    return MeasuredRun(folder.path.name, folder.read_plan(), tuple(calls), folder.read_usage())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from turnkit.errors import RunError
 from turnkit.lab.records import AgentLog
 
 STOPS = ("stopped", "interrupted")
@@ -23,57 +24,74 @@ class ToldReply:
     turn: int | None
 
 
+TIMES = ("decided_at", "words_final_at", "first_token_at", "first_audio_at", "sent_at")
+"""Fields of a turn's record that are seconds of the agent's clock, or None."""
+
+
 class Told:
     """A log, by what it is asked for.
 
     Parameters
     ----------
     log : AgentLog
+
+    Attributes
+    ----------
+    hello : mapping
+        How the agent introduced itself; empty if it did not.
+    counts : dict of str to int
+        What it counted, by its last ``stats``.
+    replies : list of ToldReply
+    decisions : list of float
+        Ends of turns by the detector that decides, in seconds of the agent's audio.
+    commits : list of float
+        When the session took turns for over, in seconds of the agent's clock.
+    records : list of mapping
+        Last record of each reply that was sent; one that was taken back answers nothing.
+
+    Raises
+    ------
+    RunError
+        If a message is not what an agent tells.
     """
 
     def __init__(self, log: AgentLog) -> None:
         self._messages = [message for _, message in log.messages]
-        self.replies = [
-            ToldReply(float(each["at"]), each["state"], int(each["reply"]), each.get("turn"))
-            for each in self._of("reply")
-        ]
+        try:
+            self.hello: Mapping[str, Any] = next(self._of("hello"), {})
+            self.counts = self._read_counts()
+            self.replies = [
+                ToldReply(float(each["at"]), each["state"], int(each["reply"]), each.get("turn"))
+                for each in self._of("reply")
+            ]
+            self.decisions = self._read_decisions()
+            phases = (each for each in self._of("phase") if each.get("phase") == "committed")
+            self.commits = [float(each["at"]) for each in phases]
+            self.records = self._read_records()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the agent's log: not what an agent tells ({error!r})") from error
 
     def _of(self, type_: str) -> Iterator[Mapping[str, Any]]:
         return (each for each in self._messages if each.get("type") == type_)
 
-    @property
-    def hello(self) -> Mapping[str, Any]:
-        """How the agent introduced itself; empty if it did not."""
-        return next(self._of("hello"), {})
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """What it counted, by its last ``stats``."""
-        counts: dict[str, int] = {}
+    def _read_counts(self) -> dict[str, int]:
+        counts: Mapping[str, Any] = {}
         for each in self._of("stats"):
-            counts = dict(each["counts"])
-        return counts
+            counts = each["counts"]
+        return {name: int(value) for name, value in counts.items()}
 
-    @property
-    def decisions(self) -> list[float]:
-        """Ends of turns by the detector that decides, in seconds of the agent's audio."""
+    def _read_decisions(self) -> list[float]:
         name = self.hello.get("detector", {}).get("name")
         ended = (each for each in self._of("event") if each.get("kind") == "turn ended")
         return [float(each["at"]) for each in ended if each.get("detector") == name]
 
-    @property
-    def commits(self) -> list[float]:
-        """When the session took turns for over, in seconds of the agent's clock."""
-        phases = (each for each in self._of("phase") if each.get("phase") == "committed")
-        return [float(each["at"]) for each in phases]
-
-    @property
-    def records(self) -> list[Mapping[str, Any]]:
-        """Last record of each reply that was sent; one that was taken back answers nothing."""
+    def _read_records(self) -> list[Mapping[str, Any]]:
         found: dict[tuple[int, float], Mapping[str, Any]] = {}
         for each in self._of("turn"):
-            if each.get("sent_at") is not None and each.get("decided_at") is not None:
-                found[int(each["turn"]), float(each["sent_at"])] = each
+            times = {name: each.get(name) for name in TIMES}
+            record = {**each, **{k: None if v is None else float(v) for k, v in times.items()}}
+            if record["sent_at"] is not None and record["decided_at"] is not None:
+                found[int(each["turn"]), record["sent_at"]] = record
         return [each for each in found.values() if each.get("outcome") != "taken back"]
 
     @property
