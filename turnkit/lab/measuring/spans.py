@@ -150,18 +150,8 @@ def tell_turn(
     record = _answer(turn, turn.audible, told, clocks)
     if record is None:
         return None
-    spans: dict[str, float] | None = None
-    parts: dict[str, float] | None = None
-    decided, sent = float(record["decided_at"]), float(record["sent_at"])
-    if clocks.audio is not None:
-        offset = clocks.audio.offset_s(turn.ended)
-        uplink = (wall.offset_s(decided) - offset) * 1000
-        downlink = (wall.round_trip_s(sent) / 2 + playout_delay_s) * 1000 + OPUS_LOOKAHEAD_MS
-        marks = _marks(record, turn.ended - offset, told, clocks)
-        spans, parts = split(turn.v2v_ms, marks, uplink, downlink)
-        delay = None if clocks.playout is None else clocks.playout.delay_s(sent)
-        if delay is not None:
-            parts["playout"] = max(0.0, delay * 1000 - downlink)
+    decided = float(record["decided_at"])
+    spans, parts = _spans(turn, turn.v2v_ms, record, told, clocks, playout_delay_s)
     return ToldTurn(
         turn=int(record["turn"]),
         decided=wall.to_recording(decided),
@@ -172,6 +162,29 @@ def tell_turn(
         spans=spans,
         residual_parts=parts,
     )
+
+
+def _spans(
+    turn: HeardTurn,
+    v2v_ms: float,
+    record: Mapping[str, Any],
+    told: Told,
+    clocks: Clocks,
+    playout_delay_s: float,
+) -> tuple[dict[str, float], dict[str, float]] | tuple[None, None]:
+    wall, audio = clocks.wall, clocks.audio
+    if wall is None or audio is None:
+        return None, None
+    decided, sent = float(record["decided_at"]), float(record["sent_at"])
+    offset = audio.offset_s(turn.ended)
+    uplink = (wall.offset_s(decided) - offset) * 1000
+    downlink = (wall.round_trip_s(sent) / 2 + playout_delay_s) * 1000 + OPUS_LOOKAHEAD_MS
+    marks = _marks(record, turn.ended - offset, told, clocks)
+    spans, parts = split(v2v_ms, marks, uplink, downlink)
+    delay = None if clocks.playout is None else clocks.playout.delay_s(sent)
+    if delay is not None:
+        parts["playout"] = max(0.0, delay * 1000 - downlink)
+    return spans, parts
 
 
 def _answer(
