@@ -313,13 +313,13 @@ def test_a_network_and_a_telephone_line_lie_between() -> None:
         NetworkProfile("phone", line=LineSettings(200.0)),
     )
 
+    async def one(network: NetworkProfile | None) -> CallRecording:
+        async with an_agent(Agent()) as agent:
+            actions = (Rest(1.2), Say(a_sound()), AwaitReply(4.0, 0.3))
+            return await place_call(script(*actions), agent.signal, network)
+
     async def call() -> None:
-        recordings = []
-        for network in networks:
-            async with an_agent(Agent()) as agent:
-                actions = (Rest(1.2), Say(a_sound()), AwaitReply(4.0, 0.3))
-                recordings.append(await place_call(script(*actions), agent.signal, network))
-        near, far, phone = recordings
+        near, far, phone = await asyncio.gather(*map(one, networks))
         assert near.record.network == {}
         assert far.record.network["up"] != far.record.network["down"]
         assert way(far) - way(near) == pytest.approx(0.15, abs=0.03)
