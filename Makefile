@@ -1,4 +1,4 @@
-# make demo   the main job on the embedded corpus, in a fresh clone
+# make demo   the main job on the embedded corpus and calls to the agent, in a fresh clone
 # make serve  talk to the agent in a browser
 # make test   lint, types, import layers, tests, in a fresh clone
 # Each target does the set-up it needs; `make setup` alone is never necessary.
@@ -48,7 +48,7 @@ browser:
 serve: $(READY) ## talk to the agent: http://127.0.0.1:8080
 	$(BIN)/turnkit serve
 
-demo: $(READY) ## train, measure, export and replay on the embedded corpus
+demo: $(READY) models ## train, measure, export and replay on the embedded corpus, then call the agent
 	$(BIN)/turnkit doctor
 	$(BIN)/turnkit data describe embedded
 	$(BIN)/turnkit train training/demo.yaml out=$(RUN)
@@ -56,6 +56,11 @@ demo: $(READY) ## train, measure, export and replay on the embedded corpus
 	$(BIN)/turnkit export $(RUN) $(RUN)/demo.turnkit
 	$(BIN)/turnkit data audio embedded:test 0 $(RUN)/turn.wav
 	$(BIN)/turnkit replay $(RUN)/demo.turnkit $(RUN)/turn.wav --plot $(RUN)/turn.png
+	rm -rf $(RUN)/calls
+	$(BIN)/turnkit call embedded:test --turns 8 --set bundle=$(RUN)/demo.turnkit \
+	  --agent $$(test -e $(MODELS) && echo embedded || echo budget) --out $(RUN)/calls \
+	  --link "offline evaluation=$(RUN)/report/report.html" --link "one turn=$(RUN)/turn.png" \
+	  --link "its sound=$(RUN)/turn.wav"
 
 # What runs against the wall clock runs alone, after everything else.
 test: lint types layers models browser ## everything that must pass before a change is merged
@@ -81,7 +86,7 @@ bench: $(READY) ## cost of the shipped detectors beside their peers
 	$(BIN)/turnkit peers get smart-turn
 	$(BIN)/turnkit bench default --against encoder --against smart-turn --against vad:silero
 	$(BIN)/turnkit bench stages
-	$(BIN)/turnkit bench calls
+	$(BIN)/turnkit call embedded:test --turns 50 --out runs/bench-calls
 
 clean: ## remove the environment, caches and runs
 	rm -rf $(VENV) build dist runs reports .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

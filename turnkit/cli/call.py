@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,11 +37,21 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--callers", type=int, default=1, metavar="K", help="at a time (default: 1)"
     )
+    parser.add_argument(
+        "--longest", type=float, metavar="S", help="leave out turns of a corpus that last longer"
+    )
     parser.add_argument("--network", metavar="NAME", help="good, mobile, far, phone, or a file")
     parser.add_argument("--mode", choices=MODES, help="how a preset's stages work together")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="key=value")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", metavar="DIR", help="default: runs/calls-SOURCE")
+    parser.add_argument(
+        "--link",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="something else that the report is to lead to; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -49,7 +60,6 @@ def run(args: argparse.Namespace) -> int:
     """Call, measure and print; 1 if what a scenario expects did not happen."""
     import json
     import sys
-    from pathlib import Path
 
     from turnkit.errors import MissingDependencyError
 
@@ -63,9 +73,10 @@ def run(args: argparse.Namespace) -> int:
             raise
         raise MissingDependencyError(package, "agent", "turnkit call") from error
     folder = RunFolder(args.out or Path("runs") / f"calls-{_short(args.source)}")
+    links = [_link(text, folder.path) for text in args.link]
     prepared = prepare(_request(args))
     place(prepared, folder, quiet=args.json)
-    conclusion = conclude(folder)
+    conclusion = conclude(folder, links)
     if args.json:
         print(json.dumps(conclusion.found, indent=1))
     else:
@@ -107,16 +118,28 @@ def _request(args: argparse.Namespace) -> RunRequest:
         agent=args.agent,
         overrides=(*mode, *args.overrides),
         turns=args.turns,
+        longest_s=args.longest,
         callers=args.callers,
         network=args.network,
         seed=args.seed,
     )
 
 
+def _link(text: str, folder: Path) -> tuple[str, str]:
+    """Name and address of a link, the address as seen from the report."""
+    import os
+
+    from turnkit.errors import ConfigError
+
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise ConfigError(f"--link {text!r}: expected NAME=FILE")
+    return name, Path(os.path.relpath(file, folder)).as_posix()
+
+
 def _short(source: str) -> str:
     """Name of a folder for a source: what is left of it without folders and endings."""
     import re
-    from pathlib import Path
 
     path = Path(source)
     name = path.stem if path.suffix in {".yaml", ".yml", ".parquet"} else source

@@ -33,6 +33,10 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--turns", type=int, metavar="N", help="in each condition")
     parser.add_argument("--callers", type=int, metavar="K", help="calls at a time")
+    parser.add_argument(
+        "--longest", type=float, metavar="S", help="leave out turns that last longer"
+    )
+    parser.add_argument("--only", action="append", metavar="CONDITION", help="may be repeated")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="key=value")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", metavar="DIR", help="default: runs/experiment-NAME")
@@ -64,6 +68,7 @@ def _options(args: argparse.Namespace) -> Options:
         overrides=tuple(args.overrides),
         turns=args.turns,
         callers=args.callers,
+        longest_s=args.longest,
         seed=args.seed,
     )
 
@@ -93,7 +98,12 @@ def _compare(args: argparse.Namespace, experiment: object) -> int:
     try:
         results = asyncio.run(
             run_experiment(
-                experiment, _options(args), out, begin, lambda line: print(line, file=sys.stderr)
+                experiment,
+                _options(args),
+                out,
+                begin,
+                lambda line: print(line, file=sys.stderr),
+                args.only,
             )
         )
     finally:

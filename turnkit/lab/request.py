@@ -31,6 +31,8 @@ class RunRequest:
         ``key=value`` for a preset.
     turns : int or None
         Turns of a corpus to be said, or repeats of a scenario; None: once all.
+    longest_s : float or None
+        Rows of a corpus that end later are left out.
     callers : int
         Calls at a time.
     network : str or None
@@ -49,6 +51,7 @@ class RunRequest:
     agent: str = "embedded"
     overrides: tuple[str, ...] = ()
     turns: int | None = None
+    longest_s: float | None = None
     callers: int = 1
     network: str | None = None
     seed: int = 0
@@ -129,7 +132,12 @@ def _corpus(request: RunRequest) -> Prepared:
     from turnkit.corpus.reader import load_corpus
     from turnkit.lab.scenario.planning import plan_corpus
 
-    corpus = load_corpus(request.source)
+    corpus = load_corpus(request.source, default_split="test")
+    if request.longest_s is not None:
+        short = [k for k, row in enumerate(corpus) if row.end.start <= request.longest_s]
+        if not short:
+            raise ConfigError(f"longest {request.longest_s:g} s: {corpus.name} has no such turn")
+        corpus = corpus.subset(short)
     turns = request.turns or len(corpus)
     scripts = plan_corpus(corpus, turns, request.callers, request.seed, greeted=_greets(request))
     about = {"corpus": corpus.name, "rows": len(corpus), "synthetic": corpus.synthetic}

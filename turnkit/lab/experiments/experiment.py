@@ -28,6 +28,8 @@ class Options:
         ``key=value`` for every condition.
     turns, callers : int or None
         In each condition.
+    longest_s : float or None
+        Turns that end later are left out.
     seed : int
     """
 
@@ -36,6 +38,7 @@ class Options:
     overrides: tuple[str, ...] = ()
     turns: int | None = None
     callers: int | None = None
+    longest_s: float | None = None
     seed: int = 0
 
 
@@ -102,6 +105,7 @@ def request(options: Options, *overrides: str, **changes: object) -> RunRequest:
         "overrides": (*overrides, *options.overrides),
         "turns": options.turns or 48,
         "callers": options.callers or 4,
+        "longest_s": options.longest_s,
         "seed": options.seed,
     }
     return RunRequest(**(values | changes))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from turnkit.errors import ConfigError
 from turnkit.lab.compare import ComparedRun, compare
 from turnkit.lab.concluding import Conclusion, conclude
 from turnkit.lab.experiments.experiment import Condition, Experiment, Options, Results
@@ -69,6 +70,7 @@ async def run_experiment(
     out: Path,
     begin: Begin,
     report: Callable[[str], None] = lambda _: None,
+    only: Sequence[str] | None = None,
 ) -> Results:
     """Run the conditions that are not in the folder yet, and measure them all.
 
@@ -81,20 +83,32 @@ async def run_experiment(
     begin : callable
     report : callable
         Told in a line what agents say while they get ready.
+    only : sequence of str, optional
+        Names of the conditions to run; all by default.
 
     Raises
     ------
+    ConfigError
+        If there is no such condition.
     TurnkitError
         What a run can raise.
     """
     results: dict[str, Conclusion] = {}
     async with experiment.services(options) as services:
-        for condition in experiment.conditions(options, services):
+        for condition in _chosen(experiment.conditions(options, services), only):
             folder = RunFolder(out / folder_name(condition.name))
             with _cores(experiment.pinned) as agents:
                 await _run_condition(replace_cores(condition, agents), folder, begin, report)
             results[condition.name] = await asyncio.to_thread(conclude, folder)
     return results
+
+
+def _chosen(conditions: Sequence[Condition], only: Sequence[str] | None) -> list[Condition]:
+    names = [condition.name for condition in conditions]
+    for name in only or ():
+        if name not in names:
+            raise ConfigError(f"condition {name!r}: expected one of {', '.join(names)}")
+    return [condition for condition in conditions if only is None or condition.name in only]
 
 
 async def _run_condition(

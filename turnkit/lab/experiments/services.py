@@ -84,9 +84,9 @@ def _connections(options: Options, services: Mapping[str, str]) -> list[Conditio
 
 
 def _say_hedging(results: Results) -> list[str]:
-    lines, alone = [], results["one request"]
+    lines, alone = [], results.get("one request")
     for name, conclusion in results.items():
-        if conclusion is alone:
+        if alone is None or conclusion is alone:
             continue
         tail = "post_commit_p99" if "post_commit_p99" in alone.figures else "post_commit_p90"
         before, after = value(alone, tail), value(conclusion, tail)
@@ -100,6 +100,8 @@ def _say_hedging(results: Results) -> list[str]:
 
 
 def _say_connections(results: Results) -> list[str]:
+    if len(results) < 2:
+        return []
     less = saved(results, "a connection a request", "kept", "post_commit_ms")
     return [] if less is None else [f"kept connections save {in_words(less)}, of post-commit delay"]
 
