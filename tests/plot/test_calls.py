@@ -17,7 +17,9 @@ from turnkit.plot.calls import (
     plot_load,
 )
 
-SPAN_MS: dict[str, float] = dict(zip(SPANS, (200.0, 30.0, 70.0, 120.0, 60.0, 40.0, 20.0), strict=True))
+SPAN_MS: dict[str, float] = dict(
+    zip(SPANS, (200.0, 30.0, 70.0, 120.0, 60.0, 40.0, 20.0), strict=True)
+)
 
 
 def drawn(figure: Figure) -> str:
@@ -123,13 +125,21 @@ def test_no_turns_are_an_empty_picture() -> None:
 def test_voices_span_what_was_given_on_the_clock_of_the_end() -> None:
     tone = np.sin(np.arange(16_000) / 9).astype(np.float32)
     figure = plot_voices(
-        tone, 0 * tone, 16_000, -400, decided_ms=200, audible_ms=500, holds_ms=[(-300, -100)]
+        tone,
+        0 * tone,
+        16_000,
+        -400,
+        decided_ms=200,
+        audible_ms=500,
+        false_ms=-50,
+        early_ms=[-120],
+        holds_ms=[(-300, -100)],
     )
     drawn(figure)
     upper, lower = figure.axes
     assert lower.get_xlim() == pytest.approx((-400, 600))
     for axes in (upper, lower):
-        assert [xy(line)[0][0] for line in axes.lines] == [0, 200, 500]
+        assert [xy(line)[0][0] for line in axes.lines] == [0, 200, -120, -50, 500]
 
 
 def test_load_is_drawn_in_order_of_calls() -> None:

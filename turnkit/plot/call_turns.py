@@ -138,6 +138,8 @@ def plot_voices(
     *,
     decided_ms: float | None = None,
     audible_ms: float | None = None,
+    false_ms: float | None = None,
+    early_ms: Sequence[float] = (),
     holds_ms: Sequence[tuple[float, float]] = (),
     title: str = "",
 ) -> Figure:
@@ -153,6 +155,10 @@ def plot_voices(
         Of the first sample, in ms after the annotated end of speech: negative.
     decided_ms, audible_ms : float, optional
         The agent's decision and its first audible sample, likewise.
+    false_ms : float, optional
+        Where it became audible before the caller was done.
+    early_ms : sequence of float
+        Decisions before the caller was done.
     holds_ms : sequence of (float, float)
         Annotated pauses, likewise.
     title : str
@@ -160,8 +166,8 @@ def plot_voices(
     Returns
     -------
     Figure
-        The caller above, the agent below; green: the end of speech, dashed: the
-        decision, red: the agent's onset.
+        The caller above, the agent below; green: the end of speech, dashed: decisions,
+        red: the agent's onsets.
     """
     figure = new_figure(9.0, 2.7)
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -173,8 +179,11 @@ def plot_voices(
         axes.axvline(0, color=END, linewidth=1.6)
         if decided_ms is not None:
             axes.axvline(decided_ms, color=HOLD, linewidth=1.4, linestyle=(0, (4, 3)))
-        if audible_ms is not None:
-            axes.axvline(audible_ms, color=CUT, linewidth=1.4)
+        for early in early_ms:
+            axes.axvline(early, color=CUT, linewidth=1.4, linestyle=(0, (4, 3)))
+        for onset in (false_ms, audible_ms):
+            if onset is not None:
+                axes.axvline(onset, color=CUT, linewidth=1.4)
         for low, high in holds_ms:
             axes.axvspan(low, high, color=HOLD, alpha=0.14, linewidth=0)
     if audible_ms is not None and audible_ms > 0:

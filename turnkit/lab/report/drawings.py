@@ -106,10 +106,15 @@ def cases(
                 "left": float(box.x0),
                 "right": float(box.x1),
                 "seconds": clip.seconds,
-                "start": max(0.0, turn.ended - clip.begin - 1.0),
+                "start": max(0.0, _moment(turn) - clip.begin - 1.0),
             }
         )
     return found
+
+
+def _moment(turn: TurnRow) -> float:
+    """Find the second at which a turn went wrong, or ended."""
+    return turn.ended if turn.false_start is None else min(turn.false_start, turn.ended)
 
 
 def _since(turn: TurnRow, at: float | None) -> float | None:
@@ -117,14 +122,15 @@ def _since(turn: TurnRow, at: float | None) -> float | None:
 
 
 def _voices(clip: Clip, turn: TurnRow) -> Figure:
-    onset = turn.audible if turn.false_start is None else turn.false_start
     return plot_voices(
         clip.sent,
         clip.heard,
         RATE,
         (clip.begin - turn.ended) * 1000,
         decided_ms=_since(turn, turn.decided),
-        audible_ms=_since(turn, onset),
+        audible_ms=_since(turn, turn.audible),
+        false_ms=_since(turn, turn.false_start),
+        early_ms=[(at - turn.ended) * 1000 for at in turn.early_decisions if at > clip.begin],
         holds_ms=[
             ((low - turn.ended) * 1000, (high - turn.ended) * 1000)
             for low, high in turn.holds

@@ -29,6 +29,8 @@ class TurnRow:
         First sample, first audible sample and annotated end of the speech.
     holds : tuple of (float, float)
         Annotated pauses.
+    early_decisions : tuple of float
+        The detector's decisions before the caller was done.
     decided, audible, false_start : float or None
         The agent's decision in the audio it had, the first audible sample of its answer,
         and its first one before the caller was done.
@@ -51,6 +53,7 @@ class TurnRow:
     heard: str | None = None
     answer: str | None = None
     holds: tuple[tuple[float, float], ...] = ()
+    early_decisions: tuple[float, ...] = ()
     decided: float | None = None
     audible: float | None = None
     false_start: float | None = None
@@ -112,6 +115,7 @@ def _row(turn: MeasuredTurn, said: Said) -> TurnRow:
         heard=None if told is None else told.text,
         answer=None if told is None else told.reply,
         holds=said.holds,
+        early_decisions=tuple(at for at in turn.decisions or () if at < heard.ended),
         decided=None if told is None else told.decided,
         audible=heard.audible,
         false_start=heard.false_start,
