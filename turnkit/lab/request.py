@@ -115,10 +115,11 @@ def prepare(request: RunRequest) -> Prepared:
 
 
 def _scenario(request: RunRequest) -> Prepared:
+    from turnkit.lab.measuring.checks import parse_check
     from turnkit.lab.scenario.planning import plan_scenario
     from turnkit.lab.scenario.schema import load_scenario
 
-    scenario = load_scenario(request.source)
+    scenario = load_scenario(request.source, parse_check)
     overrides = () if is_address(request.agent) else (*scenario.agent, *request.overrides)
     network = request.network or scenario.network
     request = replace(request, overrides=overrides, network=network)
