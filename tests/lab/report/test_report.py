@@ -24,7 +24,7 @@ from turnkit.lab.report.names import NAMES, interval_text, number_text
 from turnkit.lab.report.page import write_report
 from turnkit.lab.report.plan_text import cautions_of, head_of, marks_of, simulated_spans
 from turnkit.lab.report.rows import TrialRow, TurnRow, rows_of
-from turnkit.lab.report.tables import network_table, overlaps
+from turnkit.lab.report.tables import is_simulated, network_table, overlaps
 from turnkit.lab.report.turn_list import turn_list
 from turnkit.lab.report.worst import worst_turns
 
@@ -299,3 +299,24 @@ def test_what_was_said_over_the_agent_is_told_by_kind_and_by_name_if_those_are_f
         ["interruption", "", "13", "13 of 13", "400 ms"],
     ]
     assert overlaps([]) is None
+
+
+@pytest.mark.parametrize(
+    ("simulated", "marked"),
+    [
+        ({"stages": {"llm": {"simulated": True}}}, {"v2v_p50", "post_commit_p90", "llm_p50"}),
+        (
+            {"network": {"name": "far"}},
+            {"v2v_p50", "eot_p50", "post_commit_p90", "uplink_p50", "stop_from_decision_p50"},
+        ),
+        ({"stages": {"tts": {"simulated": False}}, "network": None}, set()),
+    ],
+)
+def test_a_figure_is_simulated_if_a_part_of_it_is(
+    simulated: dict[str, Any], marked: set[str]
+) -> None:
+    figures = (
+        "v2v_p50", "eot_p50", "post_commit_p90", "uplink_p50", "llm_p50", "tts_p50",
+        "stop_from_decision_p50", "eot_span_p50", "false_interruption_rate", "turns",
+    )  # fmt: skip
+    assert {figure for figure in figures if is_simulated(figure, simulated)} == marked

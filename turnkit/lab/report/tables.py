@@ -28,7 +28,15 @@ _NAMED = 12
 
 _REPEAT = re.compile(r" #\d+$")
 
-_FROM_SPANS = ("v2v", "post_commit")
+_MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "v2v": ("uplink", "stt", "llm", "tts", "downlink"),
+    "eot": ("uplink",),
+    "post_commit": ("stt", "llm", "tts", "downlink"),
+    "stop_from_onset": ("uplink", "stt", "downlink"),
+    "stop_from_decision": ("downlink",),
+    "barge_in": ("uplink", "stt", "downlink"),
+}
+"""Spans that are part of a figure: simulated ones make it simulated."""
 
 
 def tiles(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -56,9 +64,8 @@ def tiles(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str,
 
 def is_simulated(figure: str, plan: Mapping[str, Any]) -> bool:
     """Whether an injected delay is part of a figure."""
-    spans = simulated_spans(plan)
     stem = figure.rpartition("_")[0]
-    return bool(spans) and (stem in spans or stem in _FROM_SPANS)
+    return not {*_MADE_OF.get(stem, (stem,))}.isdisjoint(simulated_spans(plan))
 
 
 def groups(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str, Any]]:
