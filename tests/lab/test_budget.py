@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.lab.runs import make_run
 from turnkit.errors import ConfigError
 from turnkit.lab.budget import SPANS, Change, TurnTimes, what_if
+from turnkit.lab.budget_times import read_times
+from turnkit.lab.measuring.run import measure_run
 
 STREAMING = TurnTimes(
     eot=220, uplink=35, downlink=40, flushed=-150, words=-70, asked=0, token=120, audio=180,
@@ -136,3 +140,30 @@ def test_nonsense_is_refused(change: dict[str, object]) -> None:
 def test_a_run_without_turns_is_refused() -> None:
     with pytest.raises(ConfigError, match="no answered turn"):
         what_if([], Change())
+
+
+@pytest.mark.parametrize("mode", ["batch", "streaming", "speculative"])
+def test_turns_taken_apart_have_the_spans_that_were_measured(mode: str, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, calls=2, mode=mode)
+    told = [turn.told for turn in measure_run(folder).turns if turn.told is not None]
+    budget = what_if(read_times(folder, Change()), Change())
+    assert len(budget.measured["v2v"]) == len(told) >= 5
+    for span in SPANS:
+        measured = [each.spans[span] for each in told if each.spans is not None]
+        np.testing.assert_allclose(budget.measured[span], measured, atol=1.0)
+    assert budget.error_ms < 1
+
+
+def test_what_the_stages_themselves_took_is_found_where_drafts_hid_it(tmp_path: Path) -> None:
+    """The runs' stages: 75 ms for words, 60 ms for a voice; in both modes the same tokens."""
+    streaming, speculative = (
+        read_times(make_run(tmp_path / mode, calls=2, mode=mode), Change())
+        for mode in ("streaming", "speculative")
+    )
+    assert not any(turn.drafted for turn in streaming)
+    assert all(turn.drafted for turn in speculative)
+    for one, other in zip(streaming, speculative, strict=True):
+        assert one.stt == pytest.approx(75, abs=1)
+        assert other.stt == pytest.approx(75, abs=1)
+        assert one.tts == pytest.approx(other.tts) == pytest.approx(60, abs=1)
+        assert other.llm == pytest.approx(one.llm, abs=5)
