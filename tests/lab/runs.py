@@ -109,7 +109,9 @@ def make_call(
         at = ended + 3.6
     # An interruption of the last answer.
     over = answers[-1][0] + 0.4
-    things.append(Said("interruption", "wait", over, over + 0.02, over + 0.6, over + 0.7, over=True))
+    things.append(
+        Said("interruption", "wait", over, over + 0.02, over + 0.6, over + 0.7, over=True)
+    )
     answers[-1] = (answers[-1][0], over + 0.45)
     messages.append((over + 0.3, reply(over + 0.3 - WALL_S, "interrupted", turns, turns)))
     seconds = at + 1.0
