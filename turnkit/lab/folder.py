@@ -116,7 +116,7 @@ class RunFolder:
             raise RunError(f"{folder / AUDIO}: cannot be read ({error})") from error
         if rate != RATE or both.shape[1] != 2:
             raise RunError(f"{folder / AUDIO}: expected two channels at {RATE} Hz")
-        sent, heard = (np.ascontiguousarray(both[:, side]) for side in (0, 1))
+        sent, heard = (np.array(both[:, side], dtype=np.float32) for side in (0, 1))
         return CallRecording(_read_record(folder / CALL), sent, heard, _read_log(folder / LOG))
 
     def calls(self) -> Iterator[CallRecording]:
