@@ -91,14 +91,28 @@ async def place_call(
     return await asyncio.to_thread(_keep, script, caller, outcome)
 
 
-def _prepare(script: Script) -> list[Samples | None]:
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A sound, and what the microphone goes on with, at the rate of the microphone."""
+
+    samples: Samples
+    floor: Samples | None
+
+
+def _prepare(script: Script) -> list[_Spoken | None]:
     """Bring what each action says to the rate of the microphone."""
     return [
-        resample(as_audio(each.sound.samples), each.sound.rate, OPUS_RATE)
-        if isinstance(each, Say | SayOver)
-        else None
-        for each in script.actions
+        _spoken(each.sound) if isinstance(each, Say | SayOver) else None for each in script.actions
     ]
+
+
+def _spoken(sound: Sound) -> _Spoken:
+    samples, floor = (
+        None if each is None else resample(as_audio(each), sound.rate, OPUS_RATE)
+        for each in (sound.samples, sound.floor)
+    )
+    assert samples is not None
+    return _Spoken(samples, floor)
 
 
 def _through(relay: Relay, signal: Signal) -> Signal:
@@ -129,11 +143,11 @@ class _Conversation:
         self._caller, self._outcome = caller, outcome
         self._last_word = caller.now()
 
-    async def hold(self, actions: Sequence[Action], spoken: Sequence[Samples | None]) -> None:
+    async def hold(self, actions: Sequence[Action], spoken: Sequence[_Spoken | None]) -> None:
         """Carry out actions until one of the two has left."""
         try:
-            for action, samples in zip(actions, spoken, strict=True):
-                await self._carry_out(action, samples)
+            for action, sound in zip(actions, spoken, strict=True):
+                await self._carry_out(action, sound)
                 if isinstance(action, HangUp | Vanish):
                     return
             await self._hang_up()
@@ -142,13 +156,13 @@ class _Conversation:
             if self._caller.state != "closed":  # nobody hung up
                 self._outcome.error = self._caller.gone or None
 
-    async def _carry_out(self, action: Action, samples: Samples | None) -> None:
+    async def _carry_out(self, action: Action, spoken: _Spoken | None) -> None:
         match action:
             case Say():
-                await self._say(action.sound, samples, over=False)
+                await self._say(action.sound, spoken, over=False)
             case SayOver():
                 if await self._until(lambda: self._spoke_for(action.after_s), action.at_most_s):
-                    await self._say(action.sound, samples, over=True)
+                    await self._say(action.sound, spoken, over=True)
             case AwaitReply():
                 await self._await_reply(action)
             case Rest():
@@ -172,9 +186,9 @@ class _Conversation:
         caller = self._caller
         return caller.silent_for() <= _AUDIBLE_S and caller.audible_for() >= seconds
 
-    async def _say(self, sound: Sound, samples: Samples | None, over: bool) -> None:
-        assert samples is not None
-        index = self._caller.say(samples, OPUS_RATE)
+    async def _say(self, sound: Sound, spoken: _Spoken | None, over: bool) -> None:
+        assert spoken is not None
+        index = self._caller.say(spoken.samples, OPUS_RATE, spoken.floor)
         self._outcome.said.append((index, sound, over))
         while self._caller.remaining_s > 0.0:
             await self._until(lambda: self._caller.remaining_s <= 0.0, 1.0)

@@ -209,9 +209,12 @@ class Caller:
                 self.send({"type": "ping", "sent": self.now()})
             await asyncio.sleep(self._ping_s)
 
-    def say(self, samples: Samples, rate: int) -> int:
-        """Say something now; return its index in `Recording.sent_at`."""
-        return self._microphone.add(None, samples, rate)
+    def say(self, samples: Samples, rate: int, floor: Samples | None = None) -> int:
+        """Say something now; return its index in `Recording.sent_at`.
+
+        `floor` is what the microphone goes on with until the next sound.
+        """
+        return self._microphone.add(None, samples, rate, floor)
 
     def moment(self, index: int, offset_s: float) -> float | None:
         """When a moment of an utterance was spoken; None if it was not.

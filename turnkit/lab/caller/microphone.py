@@ -18,6 +18,7 @@ from turnkit.lab.caller.line import Line
 class _Item:
     start: int
     samples: Samples
+    floor: Samples | None = None
 
     @property
     def stop(self) -> int:
@@ -54,11 +55,18 @@ class Microphone:
         self._line = line
         self.frames: list[tuple[float, NDArray[np.int16]]] = []
 
-    def add(self, start_s: float | None, samples: Samples, rate: int) -> int:
-        """Say `samples` at `start_s` of the microphone's time, or at once; return its index."""
+    def add(
+        self, start_s: float | None, samples: Samples, rate: int, floor: Samples | None = None
+    ) -> int:
+        """Say `samples` at `start_s` of the microphone's time, or at once; return its index.
+
+        `floor`, at the same rate, is what goes on after it, over and over, until the next
+        sound begins.
+        """
         start = self._position if start_s is None else round(start_s * OPUS_RATE)
         audio = resample(as_audio(samples), rate, OPUS_RATE)
-        self._items.append(_Item(max(start, self._position), audio))
+        room = None if floor is None else resample(as_audio(floor), rate, OPUS_RATE)
+        self._items.append(_Item(max(start, self._position), audio, room))
         return len(self._items) - 1
 
     @property
@@ -97,9 +105,21 @@ class Microphone:
                 out[low - begin : high - begin] += item.samples[
                     low - item.start : high - item.start
                 ]
+        self._add_room(out)
         self._position += n
         self._spoken = np.asarray(np.clip(out, -1.0, 1.0), dtype=np.float32)
         return self._spoken if self._line is None else self._line.speak(self._spoken)
+
+    def _add_room(self, out: Samples) -> None:
+        """Go on with the room of what was said last."""
+        begun = [item for item in self._items if item.start < self._position + len(out)]
+        last = max(begun, key=lambda item: item.start, default=None)
+        if last is None or last.floor is None or not len(last.floor):
+            return
+        skip = max(0, last.stop - self._position)
+        if skip < len(out):
+            at = self._position + np.arange(skip, len(out)) - last.stop
+            out[skip:] += last.floor[at % len(last.floor)]
 
     def sent(self, due: float, _: Samples) -> None:
         """Note the frame that was pulled last, and when it was due."""

@@ -33,6 +33,10 @@ class Sound:
         Pauses inside, from the annotation.
     text : str or None
         What is said, as far as known.
+    floor : ndarray of float32, shape (m,), or None
+        What the microphone goes on with until the next sound, over and over: the noise
+        of the recording's own room. Were it to fall silent after true ends only, a
+        detector could tell them from pauses by that.
     """
 
     kind: Kind
@@ -43,6 +47,7 @@ class Sound:
     ended: float
     holds: tuple[tuple[float, float], ...] = ()
     text: str | None = None
+    floor: Samples | None = None
 
     @property
     def seconds(self) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from turnkit.audio import Samples, resample
+from turnkit.audio import Samples, continue_floor, resample
 from turnkit.corpus.schema import Turn
 from turnkit.errors import InputError
 from turnkit.lab.scenario.script import Kind, Sound
@@ -28,7 +28,10 @@ RATE = 16_000
 """Rate in Hz of everything that is made here."""
 
 TAIL_S = 0.2
-"""A recording is cut this long after its speech; the microphone's noise floor follows."""
+"""A recording is cut this long after its speech; its room, or the microphone's floor, follows."""
+
+FLOOR_S = 8.0
+"""Seconds of a row's room that are made; after them they come again."""
 
 _PAD_S = 0.5
 _FRAMES_A_SECOND = 100
@@ -47,9 +50,11 @@ def corpus_sound(row: Turn, kind: Kind = "turn") -> Sound:
     """Make a sound of a row, cut `TAIL_S` after the annotated end of its speech.
 
     End and pauses are those of the row's spans. Rows do not say where their speech
-    begins: the onset is the first audible sample (`turnkit.lab.caller.onset`).
+    begins: the onset is the first audible sample (`turnkit.lab.caller.onset`). What
+    follows is the row's own silence after the end, continued.
     """
-    spoken = row.samples[: round((row.end.start + TAIL_S) * row.sample_rate)]
+    cut = round((row.end.start + TAIL_S) * row.sample_rate)
+    spoken = row.samples[:cut]
     samples, rate = _framed(spoken, row.sample_rate)
     found = _audible(samples, rate)
     return Sound(
@@ -61,7 +66,17 @@ def corpus_sound(row: Turn, kind: Kind = "turn") -> Sound:
         ended=row.end.start,
         holds=tuple((span.start, span.end) for span in row.pauses),
         text=row.transcript,
+        floor=_room(row, cut, rate),
     )
+
+
+def _room(row: Turn, cut: int, rate: int) -> Samples:
+    """Give the row's silence from sample `cut` on, and more of the same, at `rate`."""
+    begin, stop = (round(at * row.sample_rate) for at in (row.end.start, row.end.end))
+    rest = row.samples[cut:stop]
+    more = round(FLOOR_S * row.sample_rate) - len(rest)
+    floor = np.concatenate([rest, continue_floor(row.samples[begin:stop], more)])
+    return resample(floor, row.sample_rate, rate)
 
 
 def recorded_sound(
