@@ -95,20 +95,23 @@ async def run_experiment(
     """
     results: dict[str, Conclusion] = {}
     async with experiment.services(options) as services:
-        for condition in _chosen(experiment.conditions(options, services), only):
-            folder = RunFolder(out / folder_name(condition.name))
+        names = [each.name for each in experiment.conditions(options, services)]
+    for name in _chosen(names, only):
+        # Services begin anew, so that chance deals the same to every condition.
+        async with experiment.services(options) as services:
+            conditions = {each.name: each for each in experiment.conditions(options, services)}
+            folder = RunFolder(out / folder_name(name))
             with _cores(experiment.pinned) as agents:
-                await _run_condition(replace_cores(condition, agents), folder, begin, report)
-            results[condition.name] = await asyncio.to_thread(conclude, folder)
+                await _run_condition(replace_cores(conditions[name], agents), folder, begin, report)
+        results[name] = await asyncio.to_thread(conclude, folder)
     return results
 
 
-def _chosen(conditions: Sequence[Condition], only: Sequence[str] | None) -> list[Condition]:
-    names = [condition.name for condition in conditions]
+def _chosen(names: Sequence[str], only: Sequence[str] | None) -> list[str]:
     for name in only or ():
         if name not in names:
             raise ConfigError(f"condition {name!r}: expected one of {', '.join(names)}")
-    return [condition for condition in conditions if only is None or condition.name in only]
+    return [name for name in names if only is None or name in only]
 
 
 async def _run_condition(
