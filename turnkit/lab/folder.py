@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -84,6 +85,23 @@ class RunFolder:
             return []
         return sorted(int(each.name) for each in calls.iterdir() if each.name.isdecimal())
 
+    def came_about(self) -> list[int]:
+        """Numbers of the calls in which something happened, in order.
+
+        A call that failed before anything was said tells nothing: it is placed again when
+        the run goes on.
+
+        Raises
+        ------
+        RunError
+            If a record is damaged.
+        """
+        return [
+            number
+            for number in self.finished()
+            if (record := self.read_record(number)).error is None or record.said
+        ]
+
     def write_call(self, recording: CallRecording) -> None:
         """Keep a call: aside first, then under its name."""
         final = self.path / "calls" / f"{recording.record.number:04d}"
@@ -117,7 +135,15 @@ class RunFolder:
         if rate != RATE or both.shape[1] != 2:
             raise RunError(f"{folder / AUDIO}: expected two channels at {RATE} Hz")
         sent, heard = (np.array(both[:, side], dtype=np.float32) for side in (0, 1))
-        return CallRecording(_read_record(folder / CALL), sent, heard, _read_log(folder / LOG))
+        return CallRecording(self.read_record(number), sent, heard, self.read_log(number))
+
+    def read_record(self, number: int) -> CallRecord:
+        """Read what is kept of a call without its audio; raises as `read_call`."""
+        return _read_record(self.path / "calls" / f"{number:04d}" / CALL)
+
+    def read_log(self, number: int) -> AgentLog:
+        """Read what the agent told in a call, or nothing; raises as `read_call`."""
+        return _read_log(self.path / "calls" / f"{number:04d}" / LOG)
 
     def calls(self) -> Iterator[CallRecording]:
         """Read all calls, in order.
@@ -131,13 +157,22 @@ class RunFolder:
 
     def note_usage(self, line: Mapping[str, float]) -> None:
         """Add a line on the agent's CPU and memory."""
-        with (self.path / USAGE).open("a") as file:
-            file.write(json.dumps(dict(line)) + "\n")
+        with (self.path / USAGE).open("ab+") as file:
+            # A run that was killed may have left half a line.
+            if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+                file.write(b"\n")
+            file.write(json.dumps(dict(line)).encode() + b"\n")
 
     def read_usage(self) -> list[dict[str, float]]:
-        """Read CPU and memory of the agent; empty for one that runs elsewhere."""
+        """Read CPU and memory of the agent, without lines that cannot be read.
+
+        Empty for an agent that runs elsewhere.
+        """
         path = self.path / USAGE
-        return list(_lines(path)) if path.is_file() else []
+        if not path.is_file():
+            return []
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+        return [usage for line in lines if (usage := _usage(line)) is not None]
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a file of results."""
@@ -182,6 +217,18 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(content, dict):
             raise RunError(f"{path}: line {number}: expected an object")
         yield content
+
+
+def _usage(line: str) -> dict[str, float] | None:
+    """Read a line of numbers; None if it is none."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    numbers = all(isinstance(value, int | float) for value in content.values())
+    return content if numbers else None
 
 
 def _read_log(path: Path) -> AgentLog:

@@ -123,9 +123,9 @@ def _scenario(request: RunRequest) -> Prepared:
     overrides = () if is_address(request.agent) else (*scenario.agent, *request.overrides)
     network = request.network or scenario.network
     request = replace(request, overrides=overrides, network=network)
+    profile = load_network(network) if network else None
     scripts = plan_scenario(scenario, request.turns, request.seed, callers=request.callers)
     about = {"scenario": scenario.name, "about": scenario.about, "synthetic": None}
-    profile = load_network(network) if network else None
     return Prepared(request, scripts, profile, tuple(scenario.expect), about)
 
 
@@ -133,6 +133,7 @@ def _corpus(request: RunRequest) -> Prepared:
     from turnkit.corpus.reader import load_corpus
     from turnkit.lab.scenario.planning import plan_corpus
 
+    profile = load_network(request.network) if request.network else None
     corpus = load_corpus(request.source, default_split="test")
     if request.longest_s is not None:
         short = [k for k, row in enumerate(corpus) if row.end.start <= request.longest_s]
@@ -142,7 +143,6 @@ def _corpus(request: RunRequest) -> Prepared:
     turns = request.turns or len(corpus)
     scripts = plan_corpus(corpus, turns, request.callers, request.seed, greeted=_greets(request))
     about = {"corpus": corpus.name, "rows": len(corpus), "synthetic": corpus.synthetic}
-    profile = load_network(request.network) if request.network else None
     return Prepared(request, scripts, profile, (), about)
 
 

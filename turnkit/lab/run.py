@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from turnkit.errors import ConfigError, RunError
-from turnkit.evaluate.machine import Machine, StealClock
+from turnkit.evaluate.machine import StealClock
+from turnkit.lab.agents.agent import Agent
 from turnkit.lab.agents.opening import is_address, open_agent
 from turnkit.lab.folder import RunFolder
-from turnkit.lab.records import CallRecord
+from turnkit.lab.identity import check_same, check_same_agent, described, plan_of
+from turnkit.lab.records import AgentLog, CallRecord, CallRecording
 from turnkit.lab.request import Prepared
 from turnkit.lab.running import run_calls
 
@@ -24,15 +26,15 @@ async def run(
     told: Callable[[CallRecord, int], object] = lambda _record, _turns: None,
     report: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Place the calls of a run that are not in its folder yet.
+    """Place the calls of a run that did not come about yet.
 
     Parameters
     ----------
     prepared : Prepared
     folder : RunFolder
-        New, or of the same request.
+        New, or of the same run.
     told : callable
-        Gets each finished call, and how many turns it had.
+        Gets each finished call once it is kept, and how many turns it had.
     report : callable
         Told in a line what a served agent says while it gets ready.
 
@@ -46,9 +48,19 @@ async def run(
         If not one call came about.
     """
     plan = _begin(prepared, folder)
-    if len(folder.finished()) == len(prepared.scripts):
-        return
-    request, steal = prepared.request, StealClock()
+    if len(folder.came_about()) < len(prepared.scripts):
+        await _call(prepared, _Sitting(folder, plan), told, report)
+    _check(folder, plan)
+
+
+async def _call(
+    prepared: Prepared,
+    sitting: _Sitting,
+    told: Callable[[CallRecord, int], object],
+    report: Callable[[str], None],
+) -> None:
+    """Open the agent and place the calls that are left."""
+    request, folder = prepared.request, sitting.folder
     overrides = () if is_address(request.agent) else (*request.overrides, *request.here)
     async with open_agent(
         request.agent,
@@ -57,68 +69,101 @@ async def run(
         log=folder.path / AGENT_LOG,
         report=report,
     ) as agent:
-        plan["agent"] = await agent.describe()
-        folder.write_plan(plan)
-        await run_calls(
-            prepared.scripts,
-            agent,
-            folder,
-            network=prepared.network,
-            callers=request.callers,
-            playout_delay_s=request.playout_delay_s,
-            ice_servers=_ice_servers(plan["agent"]),
-            told=told,
-        )
-    plan["steal"] = steal.share()
-    plan["stages"] = _stages(folder)
-    folder.write_plan(plan)
+        description = await agent.describe()
+        sitting.meet(description)
+        try:
+            await run_calls(
+                prepared.scripts,
+                agent,
+                folder,
+                network=prepared.network,
+                callers=request.callers,
+                playout_delay_s=request.playout_delay_s,
+                ice_servers=Agent.ice_servers(description),
+                kept=sitting.keep,
+                told=told,
+            )
+        finally:
+            sitting.write()
+
+
+class _Sitting:
+    """One go at a run: what is known of it is in its plan as soon as it is known."""
+
+    def __init__(self, folder: RunFolder, plan: dict[str, Any]) -> None:
+        self.folder = folder
+        self._plan = plan
+        self._steal = StealClock()
+        self._before = [each for each in plan.get("steals", []) if each is not None]
+        self._lock = threading.RLock()
+
+    def meet(self, description: Mapping[str, Any]) -> None:
+        """Note what the agent is, or see that it is the one of before."""
+        known = described(description)
+        if "agent" in self._plan:
+            check_same_agent(self.folder, self._plan["agent"], known)
+        self._plan["agent"] = known
+        self.write()
+
+    def keep(self, recording: CallRecording) -> None:
+        """Note what a call told of the agent's stages; called by threads."""
+        stages = _stages(recording.log)
+        with self._lock:
+            if stages is not None:
+                self._plan.setdefault("stages", stages)
+            self.write()
+
+    def write(self) -> None:
+        """Write the plan, with the time that went to other machines so far."""
+        with self._lock:
+            share = self._steal.share()
+            if share is not None:
+                self._plan["steals"] = [*self._before, share]
+            known = self._plan.get("steals") or [None]
+            self._plan["steal"] = max(known)
+            self.folder.write_plan(self._plan)
 
 
 def _begin(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
     """Write the plan, or see that it is the one that is there."""
-    asked = prepared.request.as_dict()
-    plan = folder.read_plan()
+    if folder.path.exists() and not folder.path.is_dir():
+        raise ConfigError(f"{folder.path}: a file; expected a folder for the run")
+    plan, asked = folder.read_plan(), plan_of(prepared)
     if plan:
-        before = plan.get("request", {})
-        changed = [key for key in asked if before.get(key) != asked[key]]
-        if changed:
-            key = changed[0]
-            raise ConfigError(
-                f"{folder.path}: holds another run ({key} {before.get(key)!r}, now "
-                f"{asked[key]!r}); name another folder, or the same request to go on with it"
-            )
+        check_same(folder, plan, asked)
         return plan
     if folder.path.exists() and any(folder.path.iterdir()):
         raise ConfigError(f"{folder.path}: not empty, and no run of calls")
-    plan = {
-        "request": asked,
-        "source": prepared.about,
-        "network": None if prepared.network is None else asdict(prepared.network),
-        "calls": len(prepared.scripts),
-        "turns": sum(script.turns for script in prepared.scripts),
-        "expect": list(prepared.expect),
-        "machine": asdict(Machine.read()),
-    }
-    folder.write_plan(plan)
-    return plan
+    folder.write_plan(asked)
+    return asked
 
 
-def _ice_servers(description: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(description.get("ice_servers", []))
-
-
-def _stages(folder: RunFolder) -> dict[str, Any]:
-    """Names of the agent's stages and whether they are simulated, as it told a caller.
+def _check(folder: RunFolder, plan: dict[str, Any]) -> None:
+    """See that a call came about, and that it is known with whom.
 
     Raises
     ------
     RunError
-        If no call came about.
+        If not: no figure of such a run says anything.
     """
-    problems = []
-    for recording in folder.calls():
-        for _, message in recording.log.messages:
-            if message.get("type") == "hello":
-                return {"detector": message.get("detector"), **message.get("stages", {})}
-        problems.append(recording.record.error or "the agent never said hello")
-    raise RunError(f"{folder.path}: no call came about: {problems[-1] if problems else 'none'}")
+    came_about = folder.came_about()
+    if not came_about:
+        problems = [folder.read_record(number).error for number in folder.finished()]
+        raise RunError(f"{folder.path}: no call came about: {problems[-1] if problems else 'none'}")
+    if "stages" in plan:
+        return
+    for number in came_about:  # a run that was stopped before its plan told
+        stages = _stages(folder.read_log(number))
+        if stages is not None:
+            plan["stages"] = stages
+            folder.write_plan(plan)
+            return
+    raise RunError(f"{folder.path}: no call came about: the agent never said hello")
+
+
+def _stages(log: AgentLog) -> dict[str, Any] | None:
+    """Names of the agent's stages and whether they are simulated, as it told a caller."""
+    for _, message in log.messages:
+        if message.get("type") == "hello":
+            return {"detector": message.get("detector"), **message.get("stages", {})}
+    return None

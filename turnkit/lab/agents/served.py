@@ -24,6 +24,9 @@ ROOMY = (
 )
 """Limits that keep strangers from overloading a server; a lab wants to see it overloaded."""
 
+CHILD = "turnkit.lab.agents.child"
+"""Module that serves in a process of its own."""
+
 _STOP_S = 15.0
 _ADDRESS = re.compile(r"https?://\S+")
 _BAD_USAGE = 2
@@ -67,7 +70,7 @@ async def serve_preset(
     log: Path | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[ServedAgent]:
-    """Serve a preset on a free port until the block ends.
+    """Serve a preset on a free port until the block ends, or this process does.
 
     Parameters
     ----------
@@ -90,10 +93,18 @@ async def serve_preset(
         If it ends before it is ready.
     """
     sets = [part for each in (*ROOMY, *overrides) for part in ("--set", each)]
-    command = [sys.executable, "-m", "turnkit", "serve", preset, "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", CHILD, "serve", preset, "--host", "127.0.0.1"]
     with _log_file(log) as errors:
         process = await asyncio.create_subprocess_exec(
-            *command, "--port", "0", *sets, stdout=asyncio.subprocess.PIPE, stderr=errors
+            *command,
+            "--port",
+            "0",
+            *sets,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            # Ctrl-C is for the lab alone, which then ends its agent.
+            start_new_session=True,
         )
         agent: ServedAgent | None = None
         draining: asyncio.Task[None] | None = None

@@ -16,7 +16,8 @@ def usage_figures(usage: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
     Parameters
     ----------
     usage : sequence of mapping
-        ``at`` in s, ``cpu_s`` so far, ``rss_mb`` and the running ``calls``, in order.
+        ``at`` in s, ``cpu_s`` so far, ``rss_mb`` and the running ``calls``, in order; and
+        ``sitting``, the number of the process whose seconds they are (default: 0).
 
     Returns
     -------
@@ -30,8 +31,11 @@ def usage_figures(usage: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
         seconds = after["at"] - before["at"]
         calls = (before["calls"] + after["calls"]) / 2
         spent = after["cpu_s"] - before["cpu_s"]
-        # A line of another sitting begins anew; calls may have begun in between.
-        if seconds < _SHORTEST_S or spent < 0 or not (before["calls"] and after["calls"]):
+        # Another sitting has another process; one that ended took its seconds with it.
+        if before.get("sitting", 0) != after.get("sitting", 0) or spent < 0:
+            continue
+        # Calls may have begun in between.
+        if seconds < _SHORTEST_S or not (before["calls"] and after["calls"]):
             continue
         busy += spent
         call_seconds += calls * seconds
