@@ -14,6 +14,7 @@ from tests.agent.memory_transport import HeldCall, MemoryTransport, calling, scr
 from tests.agent.sample_time import run
 from tests.speech import talk
 from turnkit.agent.call import Call
+from turnkit.agent.session.playout import RAMP_S
 from turnkit.agent.session.settings import ConversationSettings, LimitSettings, Mode
 from turnkit.audio import Samples
 from turnkit.detector.opening import open_detector
@@ -211,7 +212,9 @@ def test_a_reply_is_taken_back_as_it_becomes_audible(
     assert [message.role for message in prompts[-1]] == ["system", "user"]
     (undone,) = call.told("reply", state="taken back")
     begins = call.told("reply", state="speaking")[-1]["at"]
-    between = call.transport.heard[round((undone["at"] + 0.02) * RATE) : round(begins * RATE)]
+    between = call.transport.heard[
+        round((undone["at"] + 0.02 + RAMP_S) * RATE) : round(begins * RATE)
+    ]
     assert not between.any(), "audio of the taken back reply went on"
 
 
@@ -266,8 +269,14 @@ def test_an_interruption_empties_the_queue_in_the_same_step(
         )
     assert stopped["at"] - onset["since"] < 0.6
     began = call.told("reply", state="speaking")[1]["at"]
-    silent = call.transport.heard[round((stopped["at"] + 0.02) * RATE) : round(began * RATE)]
+    silent = call.transport.heard[
+        round((stopped["at"] + 0.02 + RAMP_S) * RATE) : round(began * RATE)
+    ]
     assert not silent.any(), "audio of the cancelled reply was sent"
+    cancelled = [each for each in call.told("cancelled") if each["what"] != "stt"]
+    assert cancelled == [], "its writing and voicing were long done"
+    restarted = [each["reply"] for each in call.told("cancelled", what="stt")]
+    assert restarted == [stopped["reply"]], "the caller began to speak over it"
     assert call.summary.counts["barge_ins"] == 1
     assert transport.drops == [stopped["at"]], "what waited for a slow client was sent on"
     # The caller's words are a turn, and the agent remembers what it really said.

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.agent.memory_transport import scripted
 from tests.agent.sample_time import run
+from turnkit.agent.cancelling import Cancelling
+from turnkit.agent.records import CancelTime
 from turnkit.agent.session.events import (
     ClauseReady,
     Event,
@@ -23,8 +25,9 @@ from turnkit.agent.session.events import (
 from turnkit.agent.session.playout import Playout
 from turnkit.agent.session.settings import Mode
 from turnkit.agent.speaking import Speaker, spread
-from turnkit.stages.llm.fake import FakeConversation
+from turnkit.stages.llm.fake import FakeConversation, FakeLlm
 from turnkit.stages.llm.protocol import ChatMessage
+from turnkit.stages.tts.fake import FakeTts
 
 E = TypeVar("E", bound=Event)
 
@@ -36,9 +39,15 @@ class Voice:
     """A speaker, what it posted and counted, and what was queued."""
 
     def __init__(
-        self, speaker: Speaker, playout: Playout, posted: list[Event], counts: Counter[str]
+        self,
+        speaker: Speaker,
+        playout: Playout,
+        posted: list[Event],
+        counts: Counter[str],
+        cancelled: list[CancelTime],
     ) -> None:
         self.speaker, self.playout, self.posted, self.counts = speaker, playout, posted, counts
+        self.cancelled = cancelled
 
     def of(self, kind: type[E]) -> list[E]:
         return [each for each in self.posted if isinstance(each, kind)]
@@ -66,8 +75,10 @@ async def speaking(mode: Mode = "streaming", **settings: Any) -> AsyncIterator[V
         def count(name: str, n: int) -> None:
             counts[name] += n
 
-        speaker = Speaker(stack, playout, post, lambda: 0, spawn, count)
-        yield Voice(speaker, playout, posted, counts)
+        cancelled: list[CancelTime] = []
+        cancelling = Cancelling(asyncio.get_running_loop().time, cancelled.append)
+        speaker = Speaker(stack, playout, post, lambda: 0, spawn, count, cancelling)
+        yield Voice(speaker, playout, posted, counts, cancelled)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -143,6 +154,73 @@ def test_the_next_reply_waits_until_the_model_let_go_of_the_last() -> None:
             await asyncio.sleep(5.0)
             assert {each.reply for each in voice.of(Written)} == {6}
             assert "".join(each.text for each in voice.of(Wrote) if each.reply == 6) == REPLY
+
+    run(body)
+
+
+def reluctant(monkeypatch: pytest.MonkeyPatch, engine: type[Any], method: str, s: float) -> None:
+    """Have an engine take its time to let go of what is closed."""
+    prompt = getattr(engine, method)
+
+    async def late(self: Any, text: str) -> AsyncIterator[Any]:
+        try:
+            async for each in prompt(self, text):
+                yield each
+        except (GeneratorExit, asyncio.CancelledError):
+            await asyncio.sleep(s)
+            raise
+
+    monkeypatch.setattr(engine, method, late)
+
+
+def test_cancellations_are_timed_until_the_work_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    reluctant(monkeypatch, FakeLlm, "answer", 0.07)
+    reluctant(monkeypatch, FakeTts, "stream", 0.03)
+
+    async def body() -> None:
+        async with speaking(llm={"per_token": "100"}, tts={"real_time_factor": 1.0}) as voice:
+            voice.speaker.start(4, ASKED)
+            await asyncio.sleep(0.9)
+            assert voice.of(Voiced)
+            voice.speaker.cancel(4)
+            voice.speaker.cancel(4)
+            assert voice.cancelled == []
+            await asyncio.sleep(1.0)
+            assert voice.cancelled == [
+                CancelTime(4, "tts", pytest.approx(30)),  # type: ignore[arg-type]
+                CancelTime(4, "llm", pytest.approx(70)),  # type: ignore[arg-type]
+            ]
+
+    run(body)
+
+
+@pytest.mark.parametrize("after_s", [1.5, 9.0])
+def test_what_is_done_is_not_cancelled(after_s: float) -> None:
+    async def body() -> None:
+        async with speaking(tts={"real_time_factor": 1.0}) as voice:
+            voice.speaker.start(1, ASKED)
+            await asyncio.sleep(after_s)
+            assert voice.of(Written)
+            voice.speaker.cancel(1)
+            await asyncio.sleep(1.0)
+            assert [each.what for each in voice.cancelled] == (["tts"] if after_s < 2 else [])
+
+    run(body)
+
+
+def test_a_reply_that_still_waits_for_the_model_has_no_work_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reluctant(monkeypatch, FakeLlm, "answer", 0.5)
+
+    async def body() -> None:
+        async with speaking() as voice:
+            for reply in (1, 2):
+                voice.speaker.start(reply, ASKED)
+                await asyncio.sleep(0.02)
+                voice.speaker.cancel(reply)
+            await asyncio.sleep(2.0)
+            assert [(each.reply, each.what) for each in voice.cancelled] == [(1, "llm")]
 
     run(body)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from typing import Any
 
+from turnkit.agent.cancelling import Cancelling
 from turnkit.agent.clock import CallClock
 from turnkit.agent.display import CallObserver, Display
 from turnkit.agent.hearing import CallTap, Listener
-from turnkit.agent.records import CallSummary
+from turnkit.agent.recognising import Recogniser
+from turnkit.agent.records import CallSummary, CancelTime
 from turnkit.agent.session import commands as do
 from turnkit.agent.session.events import (
     Begun,
@@ -38,6 +39,7 @@ from turnkit.agent.transport.protocol import CallTransport
 from turnkit.audio import Samples
 from turnkit.detector.protocol import TurnEvent
 from turnkit.errors import StageError, TurnkitError
+from turnkit.stages.stt.protocol import Transcript
 from turnkit.timing import to_seconds
 
 TIMELINE_S = 0.1
@@ -92,12 +94,18 @@ class Call:
         self._stack, self._transport, self._observer = stack, transport, observer
         self._detectors = detectors
         self._state = begin(stack.rules, call_id)
-        self._clock = CallClock(asyncio.get_running_loop().time)
+        seconds = asyncio.get_running_loop().time
+        self._clock = CallClock(seconds)
+        self._cancelling = Cancelling(seconds, self._cancelled)
         self._playout = Playout(transport.playout_rate)
         self._main = Listener(detectors.main, stack.ears, self._decided, tap)
         self._shadows = [
             Listener(shadow, stack.shadows, self._told(shadow.name)) for shadow in detectors.shadows
         ]
+        partials = stack.rules.mode != "batch"
+        self._recogniser = Recogniser(
+            stack.stt, partials, self._recognised, self._lost_words, self._spawn
+        )
         self._display = Display(transport, observer)
         self._reason = ""
         self._over = asyncio.Event()
@@ -130,8 +138,9 @@ class Call:
             self._clock.now,
             self._spawn,
             self._display.count,
+            self._cancelling,
         )
-        self._open_recogniser()
+        self._recogniser.open(self._state.utterance, self._clock.received)
         self._display.hello(self._stack, self._detectors, self._state.call_id)
         self._transport.play(self)
         self._spawn(self._receive(), "audio")
@@ -141,12 +150,6 @@ class Call:
             self._spawn(listener.run(), f"detector {i}")
         self._post(Begun(0))
 
-    def _open_recogniser(self) -> None:
-        """Open the recogniser's stream, whose counts begin now."""
-        self._utterance, self._heard_from = self._state.utterance, self._clock.received
-        self._stt = self._stack.stt.open(partials=self._stack.rules.mode != "batch")
-        self._spawn(self._words(), "words")
-
     async def _close(self) -> None:
         """Free everything, whatever happened."""
         reply = self._playout.reply
@@ -155,8 +158,7 @@ class Call:
         async with AsyncExitStack() as parts:
             parts.push_async_callback(self._transport.aclose, self._reason)
             parts.callback(self._tell_counts)
-            for name in ("_speaker", "_stt"):
-                part = getattr(self, name, None)
+            for part in (getattr(self, "_speaker", None), self._recogniser):
                 if part is not None:
                     parts.push_async_callback(part.aclose)
 
@@ -191,7 +193,7 @@ class Call:
         while (samples := await self._transport.receive()) is not None:
             self._clock.advance(len(samples))
             self._display.meter.heard(self._clock.received, samples)
-            self._stt.push(samples)
+            self._recogniser.push(samples)
             for listener in (self._main, *self._shadows):
                 listener.push(samples)
             self._post(Ticked(self._clock.received))
@@ -201,24 +203,19 @@ class Call:
         while (message := await self._transport.receive_message()) is not None:
             if message.get("type") == "hangup":
                 self._leave("the caller hung up")
-            elif message.get("type") == "link":
-                self._display.take_link(message)
-            elif message.get("type") == "ping":
-                self._display.pong(message, self._clock.now())
+            else:
+                self._display.take(message, self._clock.now())
 
-    async def _words(self) -> None:
-        stream, utterance, since = self._stt, self._utterance, self._heard_from
-        try:
-            async for told in stream:
-                transcript = replace(
-                    told, utterance=told.utterance + utterance, heard=told.heard + since
-                )
-                if transcript.committed and transcript.utterance == self._state.utterance:
-                    self._main.tell("words", " ".join(transcript.committed))
-                self._post(Recognised(self._clock.now(), transcript))
-        except StageError as error:
-            if stream is self._stt:
-                self._post(StageFailed(self._clock.now(), error.stage, error.problem))
+    def _recognised(self, transcript: Transcript) -> None:
+        if transcript.committed and transcript.utterance == self._state.utterance:
+            self._main.tell("words", " ".join(transcript.committed))
+        self._post(Recognised(self._clock.now(), transcript))
+
+    def _lost_words(self, error: StageError) -> None:
+        self._post(StageFailed(self._clock.now(), error.stage, error.problem))
+
+    def _cancelled(self, time: CancelTime) -> None:
+        self._display.cancelled(time, self._clock.now())
 
     def _decided(self, events: Sequence[TurnEvent]) -> None:
         self._display.events(self._detectors.main.name, events)
@@ -251,7 +248,7 @@ class Call:
     def _carry_out(self, command: do.Command) -> None:
         match command:
             case do.FlushStt():
-                self._stt.flush()
+                self._recogniser.flush()
             case do.RestartStt():
                 self._restart_recogniser(command)
             case do.Prefill():
@@ -281,12 +278,12 @@ class Call:
                 self._display.note(command, self._clock.now())
 
     def _restart_recogniser(self, command: do.RestartStt) -> None:
-        if not command.reopen:
-            self._stt.restart(command.keep)
-            return
-        failed = self._stt
-        self._open_recogniser()
-        self._spawn(failed.aclose(), "failed recogniser")
+        reply = self._state.reply
+        with self._cancelling.restarting(None if reply is None else reply.number, "stt"):
+            if command.reopen:
+                self._recogniser.open(self._state.utterance, self._clock.received)
+            else:
+                self._recogniser.restart(command.keep)
 
     async def _timeline(self) -> None:
         while True:

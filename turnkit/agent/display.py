@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from turnkit.agent.meter import Meter
-from turnkit.agent.records import CallSummary, TurnRecord
+from turnkit.agent.records import CallSummary, CancelTime, TurnRecord
 from turnkit.agent.session.commands import Count, Record, Tell
 from turnkit.agent.session.settings import CLOCK_RATE
 from turnkit.agent.stack import Detectors, Stack
@@ -86,6 +86,12 @@ class Display:
         self._untold = True
         self._observer.count(name, n)
 
+    def cancelled(self, time: CancelTime, at: int) -> None:
+        """Tell how long cancelled work took to end."""
+        fields = asdict(time) | {"ms": round(time.ms, 3)}
+        self.tell("cancelled", at, **fields)
+        self._observer.note("cancelled", **fields)
+
     def tell_counts(self, at: int) -> None:
         """Tell the client what was counted since the last ``stats``, if anything was."""
         if self._untold:
@@ -95,14 +101,21 @@ class Display:
         self._untold = False
         self.tell("stats", at, **describe(self._turns.values(), self._counts))
 
-    def take_link(self, message: Mapping[str, Any]) -> None:
+    def take(self, message: Mapping[str, Any], at: int) -> None:
+        """Take a message of the client that changes nothing of the call; others go by."""
+        if message.get("type") == "link":
+            self._take_link(message)
+        elif message.get("type") == "ping":
+            self._pong(message, at)
+
+    def _take_link(self, message: Mapping[str, Any]) -> None:
         """Take a client's figures of the way from the transport to its ear."""
         with suppress(KeyError, TypeError, ValueError):
             value = float(message["rtt_ms"]) / 2 + float(message["playout_ms"])
             if 0 <= value < 10_000:
                 self._transport_ms = value
 
-    def pong(self, ping: Mapping[str, Any], at: int) -> None:
+    def _pong(self, ping: Mapping[str, Any], at: int) -> None:
         """Answer a ping, so that a client can relate its clock to the call's."""
         sent = ping.get("sent")
         if isinstance(sent, int | float) and not isinstance(sent, bool):

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 Outcome = Literal["answered", "taken back", "interrupted", "failed"]
 
+Work = Literal["llm", "tts", "stt"]
+
 STAGES = ("eot", "stt", "llm", "tts", "transport", "residual")
 """Spans of a turn in the order in which they follow each other."""
 
@@ -99,6 +101,26 @@ class TurnRecord:
         """Plain values, for JSON."""
         latencies = {"v2v_ms": self.v2v_ms, "post_commit_ms": self.post_commit_ms}
         return asdict(self) | {"spans": self.spans} | latencies
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTime:
+    """How long cancelled work took to end.
+
+    Attributes
+    ----------
+    reply : int or None
+        The reply it was for. Of a recogniser the one that was open when the caller began
+        to speak; None if there was none.
+    what : str
+        ``"llm"``: until the reply's generator was closed. ``"tts"``: until the stream of
+        the clause was. ``"stt"``: until the recogniser takes audio of a new utterance.
+    ms : float
+    """
+
+    reply: int | None
+    what: Work
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)

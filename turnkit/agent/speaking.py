@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from turnkit.agent.cancelling import Cancelling
 from turnkit.agent.session.events import ClauseReady, Event, StageFailed, Voiced, Written, Wrote
 from turnkit.agent.session.playout import Playout
 from turnkit.agent.stack import Stack
@@ -35,6 +36,8 @@ class Speaker:
         Starts a task of the call.
     count : callable
         Gets what the language model counts: a name and how often.
+    cancelling : Cancelling
+        Times how long the work of a cancelled reply takes to end.
     """
 
     def __init__(
@@ -45,9 +48,11 @@ class Speaker:
         now: Callable[[], int],
         spawn: Spawn,
         count: Callable[[str, int], None],
+        cancelling: Cancelling,
     ) -> None:
         self._stack, self._playout = stack, playout
         self._post, self._now, self._spawn, self._count = post, now, spawn, count
+        self._cancelling = cancelling
         self._conversation = stack.llm.open()
         self._model = asyncio.Lock()
         self._prefill: asyncio.Task[None] | None = None
@@ -73,6 +78,7 @@ class Speaker:
     def cancel(self, reply: int) -> None:
         """Drop a reply: its audio now, its work as soon as the engines let go."""
         self._playout.close(reply)
+        self._cancelling.cancel(reply)
         self._stop_prefill()
         for task in self._work:
             task.cancel()
@@ -102,12 +108,14 @@ class Speaker:
         chunker = ClauseChunker(ClauseSettings(min_words=words))
         whole = ""
         try:
-            async with self._model, aclosing(self._conversation.reply(messages)) as pieces:
-                async for piece in pieces:
-                    self._post(Wrote(self._now(), reply, piece))
-                    whole += piece
-                    for clause in () if batch else chunker.push(piece):
-                        self._post(ClauseReady(self._now(), reply, clause))
+            async with self._model:
+                with self._cancelling.under_way(reply, "llm"):
+                    async with aclosing(self._conversation.reply(messages)) as pieces:
+                        async for piece in pieces:
+                            self._post(Wrote(self._now(), reply, piece))
+                            whole += piece
+                            for clause in () if batch else chunker.push(piece):
+                                self._post(ClauseReady(self._now(), reply, clause))
         except StageError as error:
             self._post(StageFailed(self._now(), error.stage, error.problem, reply))
             return
@@ -133,18 +141,19 @@ class Speaker:
         loop = asyncio.get_running_loop()
         rate, made, timed = self._stack.tts.sample_rate, began, False
         resampler = Resampler(rate, self._playout.rate)
-        async with aclosing(self._stack.tts.stream(text)) as pieces:
-            async for piece in pieces:
-                samples = await loop.run_in_executor(
-                    self._stack.voices, resampler.push, piece.samples
-                )
-                seconds = self._playout.add(reply, samples)
-                made += seconds
-                timed = timed or bool(piece.words)
-                words = tuple(
-                    SpokenWord(word.text, min(began + word.end, made)) for word in piece.words
-                )
-                self._post(Voiced(self._now(), reply, seconds, words, cached=piece.cached))
+        with self._cancelling.under_way(reply, "tts"):
+            async with aclosing(self._stack.tts.stream(text)) as pieces:
+                async for piece in pieces:
+                    samples = await loop.run_in_executor(
+                        self._stack.voices, resampler.push, piece.samples
+                    )
+                    seconds = self._playout.add(reply, samples)
+                    made += seconds
+                    timed = timed or bool(piece.words)
+                    words = tuple(
+                        SpokenWord(word.text, min(began + word.end, made)) for word in piece.words
+                    )
+                    self._post(Voiced(self._now(), reply, seconds, words, cached=piece.cached))
         # Of a clause that made no sound not a word was spoken.
         words = () if timed or made == began else spread(text, began, made)
         self._post(Voiced(self._now(), reply, 0.0, words, clause_done=True))

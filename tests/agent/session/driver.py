@@ -25,12 +25,16 @@ from turnkit.agent.session.playout import Playout
 from turnkit.agent.session.settings import Rules, clock
 from turnkit.agent.session.state import Phase, State
 from turnkit.agent.session.step import begin, step
+from turnkit.audio import Samples
 from turnkit.detector.protocol import EventKind, Reason, TurnEvent
 from turnkit.stages.stt.protocol import Transcript
 from turnkit.stages.tts.stream import SpokenWord
 
 RATE = 16_000
 FRAME = 320
+RAMP = 80
+"""Samples that may still be heard of a reply that was cut, faded, in the very next frame."""
+
 WORD = 3_200
 """Samples of a spoken word: 0.2 s."""
 
@@ -52,6 +56,8 @@ class Driver:
         self.prompts: dict[int, str] = {}
         self.cancelled: set[int] = set()
         self.heard: list[int] = []
+        self.cut: list[int] = []
+        self.ramps: list[tuple[list[int], Samples]] = []
         self.made: dict[int, float] = {}
         self.pieces: Counter[int] = Counter()
         self.heard_at_all: set[int] = set()
@@ -95,10 +101,12 @@ class Driver:
                 self.playout.play(command.reply)
             case do.Hold():
                 self.playout.hold(command.reply)
+                self.cut.append(command.reply)
             case do.Duck():
                 self.playout.duck(command.gain)
             case do.CancelReply():
                 self.playout.close(command.reply)
+                self.cut.append(command.reply)
                 self.cancelled.add(command.reply)
             case do.Count():
                 self.counts[command.name] += command.n
@@ -186,13 +194,25 @@ class Driver:
             self.at = self.received = self.received + FRAME
             self.post(Ticked(self.received))
             reply, before = self.playout.reply, self.playout.played_s
-            frame = self.playout.pull(FRAME)
+            frame = self._without_ramp(self.playout.pull(FRAME))
             sounding = np.unique(np.ceil(frame[frame != 0]))
             self.heard += [int(value) for value in sounding]
             if reply is not None and self.playout.played_s > before:
                 self.heard_at_all.add(reply)
                 self.post(Played(self.at, reply, self.playout.played_s))
         return self
+
+    def _without_ramp(self, frame: Samples) -> Samples:
+        """Set apart what is heard of a cut reply besides that of the frame itself.
+
+        Words last whole frames here, so that a frame is of one value but for a ramp.
+        """
+        if not self.cut:
+            return frame
+        cut, self.cut = self.cut, []
+        if np.any(frame[:RAMP] != frame[RAMP]):
+            self.ramps.append((cut, frame[:RAMP] - frame[RAMP]))
+        return np.full_like(frame, frame[RAMP]) if np.all(frame[RAMP:] == frame[RAMP]) else frame
 
     def waits(self, samples: int) -> None:
         """Time passes, but not enough of it for a frame to come."""

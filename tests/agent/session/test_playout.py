@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def test_nothing_is_sent_before_play_and_while_held() -> None:
     playout.play(1)
     assert np.array_equal(playout.pull(5), ramp(5))
     playout.hold(1)
+    assert playout.pull(5)[-1] == 0, "it fades out"
     assert not playout.pull(5).any()
     playout.play(1)
     assert np.array_equal(playout.pull(5), ramp(5, 5)), "it goes on where it was"
@@ -76,3 +78,94 @@ def test_ducking_is_a_ramp_and_then_a_level() -> None:
     assert np.allclose(second, 0.5)
     playout.duck(1.0)
     assert playout.pull(10)[-1] == 1.0
+
+
+FRAME = 320
+FADE = 80
+"""Samples of 5 ms."""
+
+
+def sounding(level: float = 1.0, seconds: float = 1.0) -> Playout:
+    playout = Playout(RATE)
+    playout.open(1)
+    playout.add(1, np.full(round(seconds * RATE), level, dtype=np.float32))
+    playout.play(1)
+    assert np.all(playout.pull(FRAME) == level)
+    return playout
+
+
+@pytest.mark.parametrize("way", ["close", "hold"])
+def test_what_sounds_fades_out_in_the_next_frame_only(way: str) -> None:
+    playout = sounding()
+    queued, played = playout.queued_s, playout.played_s
+    getattr(playout, way)(1)
+    frame = playout.pull(FRAME)
+    expected = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADE + 1) / FADE)
+    assert frame[:FADE] == pytest.approx(expected, abs=1e-6)
+    assert not frame[FADE:].any()
+    assert not playout.pull(FRAME).any()
+    if way == "hold":
+        assert (playout.queued_s, playout.played_s) == (queued, played)
+        playout.play(1)
+        assert np.all(playout.pull(FRAME) == 1.0)
+    else:
+        assert (playout.queued_s, playout.played_s) == (0.0, 0.0)
+
+
+def test_held_and_dropped_at_once_fades_out_once() -> None:
+    playout = sounding()
+    playout.hold(1)
+    playout.close(1)
+    assert playout.pull(FRAME)[:FADE].any()
+    assert not playout.pull(FRAME).any()
+
+
+def test_held_and_released_between_two_pulls_leaves_no_trace() -> None:
+    playout = sounding()
+    playout.hold(1)
+    playout.play(1)
+    assert np.all(playout.pull(FRAME) == 1.0)
+
+
+@pytest.mark.parametrize("way", ["close", "hold"])
+def test_what_does_not_sound_has_no_ramp(way: str) -> None:
+    fresh = Playout(RATE)
+    fresh.open(1)
+    fresh.add(1, np.ones(FRAME, dtype=np.float32))
+    fresh.play(1)
+    dry = sounding(seconds=1.5 * FRAME / RATE)
+    dry.pull(FRAME)
+    dry.add(1, np.ones(FRAME, dtype=np.float32))
+    for playout in (fresh, dry):
+        getattr(playout, way)(1)
+        assert not playout.pull(FRAME).any()
+
+
+def test_the_ramp_has_the_level_that_was_heard_last() -> None:
+    playout = sounding()
+    playout.duck(0.25)
+    playout.pull(FRAME)
+    playout.close(1)
+    playout.duck(1.0)
+    frame = playout.pull(FRAME)
+    assert frame[0] == pytest.approx(0.25, abs=1e-3)
+    assert np.all(np.diff(frame) <= 0)
+
+
+def test_the_ramp_ends_with_what_is_queued() -> None:
+    playout = sounding(seconds=(FRAME + 40) / RATE)
+    playout.close(1)
+    frame = playout.pull(FRAME)
+    assert frame[38] > 0
+    assert not np.any(np.abs(frame[39:]) > 1e-6)
+
+
+def test_the_next_reply_begins_beneath_the_ramp() -> None:
+    playout = sounding()
+    playout.close(1)
+    playout.open(2)
+    playout.add(2, np.full(FRAME, 0.5, dtype=np.float32))
+    playout.play(2)
+    frame = playout.pull(FRAME)
+    assert frame[0] == pytest.approx(1.5, abs=1e-3)
+    assert np.allclose(frame[FADE:], 0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -88,10 +90,17 @@ class Calls(RuleBasedStateMachine):
         played = {c.reply for c in self.call.log if isinstance(c, do.Play)}
         before = set(self.call.cancelled)
         self.call.heard.clear()
+        self.call.ramps.clear()
         self.call.run(seconds)
         played |= {c.reply for c in self.call.log if isinstance(c, do.Play)}
         heard = set(self.call.heard)
+        # All but a ramp of 5 ms in the very next frame, which only falls, from the level
+        # of the reply that was cut to nothing.
         assert not heard & before, "audio of a cancelled reply was sent"
+        for cut, ramp in self.call.ramps:
+            assert ramp[0] <= max(set(cut) & played)
+            assert np.all(np.diff(ramp) <= 1e-6)
+            assert ramp[-1] == pytest.approx(0, abs=1e-6)
         assert heard <= played, "audio was sent that nobody released"
 
     @rule(samples=st.integers(1, 319))

@@ -267,3 +267,12 @@ def test_spans_go_to_standard_error_in_a_process_of_their_own() -> None:
     )
     assert "turnkit.call" in done.stderr
     assert done.stdout == ""
+
+
+def test_cancellations_are_measured(telemetry: Telemetry) -> None:
+    call = telemetry.open_call("c", "webrtc")
+    call.note("cancelled", reply=3, what="llm", ms=40.0)
+    call.note("cancelled", reply=None, what="stt", ms=0.5)
+    found = samples_of(telemetry)
+    assert found["turnkit_cancel_seconds_sum", (("what", "llm"),)] == pytest.approx(0.04)
+    assert found["turnkit_cancel_seconds_count", (("what", "stt"),)] == 1

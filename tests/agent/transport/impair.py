@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
+from aiortc import RTCRtpSender
+from aiortc.rtp import is_rtcp
 
-from turnkit.agent.transport.aiortc_taps import tap_sending
 from turnkit.lab.caller import Caller
 
 Impair = Callable[[int, bytes], Sequence[float]]
@@ -17,6 +18,7 @@ Impair = Callable[[int, bytes], Sequence[float]]
 is sent. Nothing: the packet is lost."""
 
 _PACKET_S = 0.02
+_SEND = "_send_rtp"
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,36 @@ async def impaired(caller: Caller, impair: Impair) -> AsyncIterator[None]:
         for task in delayed:
             task.cancel()
         await asyncio.gather(*delayed, return_exceptions=True)
+
+
+def tap_sending(
+    sender: RTCRtpSender,
+    through: Callable[[bytes, Callable[[bytes], Awaitable[None]]], Awaitable[None]],
+) -> None:
+    """Let a sender's RTP packets, not RTCP, pass through a coroutine before encryption.
+
+    Parameters
+    ----------
+    sender : RTCRtpSender
+        Of a connection whose transports have been negotiated.
+    through : coroutine function
+        Called with a packet and what sends one.
+
+    Raises
+    ------
+    AttributeError
+        If this version of aiortc sends otherwise.
+    """
+    transport = sender.transport
+    send = getattr(transport, _SEND)
+
+    async def tapped(data: bytes) -> None:
+        if is_rtcp(data):
+            await send(data)
+        else:
+            await through(data, send)
+
+    setattr(transport, _SEND, tapped)
 
 
 async def _send_later(delay: float, data: bytes, send: Callable[[bytes], Awaitable[None]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.agent.transport.impair import Impairment
+from tests.agent.transport.impair import Impairment, tap_sending
 
 
 def test_what_the_network_does_is_the_same_every_time() -> None:
@@ -18,3 +18,11 @@ def test_what_the_network_does_is_the_same_every_time() -> None:
     assert 60 < sum(len(each) == 2 for each in middle) < 130
     spikes = Impairment(spike_every=50, spike_s=0.08)
     assert [spikes(n, b"")[0] for n in range(6)] == pytest.approx([0.08, 0.06, 0.04, 0.02, 0, 0])
+
+
+def test_a_version_of_aiortc_that_sends_otherwise_is_noticed() -> None:
+    class Changed:
+        transport = object()
+
+    with pytest.raises(AttributeError, match="_send_rtp"):
+        tap_sending(Changed(), print)  # type: ignore[arg-type]

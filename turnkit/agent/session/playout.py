@@ -8,7 +8,11 @@ import numpy as np
 
 from turnkit.audio import Samples
 
+RAMP_S = 0.005
+"""Seconds in which a reply that sounds fades out where it is dropped or held."""
+
 _NOBODY = -1
+_NOTHING = np.zeros(0, dtype=np.float32)
 
 
 class Playout:
@@ -23,6 +27,11 @@ class Playout:
     -----
     Audio of any reply but the open one is refused, so that nothing of a cancelled reply
     is ever sent, however late its voice delivers.
+
+    A reply that is dropped or held while it sounds would end in a step, after which Opus
+    rings on. The next pull therefore begins with at most `RAMP_S` of what would have come,
+    faded out by half a raised cosine. That ramp is no part of what was played: a reply
+    that was held goes on where it stopped.
     """
 
     def __init__(self, rate: int) -> None:
@@ -32,6 +41,8 @@ class Playout:
         self._playing = False
         self._played = 0
         self._gain = self._target = 1.0
+        self._sounding = False
+        self._ramp, self._ramp_of = _NOTHING, _NOBODY
 
     @property
     def reply(self) -> int | None:
@@ -62,9 +73,11 @@ class Playout:
         """Drop a reply and what is queued of it; nothing if it is not the open one."""
         if reply != self._reply:
             return
+        self._fade_out()
         self._queue.clear()
         self._reply = _NOBODY
-        self._playing, self._played = False, 0
+        self._playing = self._sounding = False
+        self._played = 0
 
     def add(self, reply: int, samples: Samples) -> float:
         """Queue audio of `reply`, at the rate at which it is pulled.
@@ -81,11 +94,17 @@ class Playout:
 
     def play(self, reply: int) -> None:
         """Send from where it was."""
-        self._playing = self._playing or reply == self._reply
+        if reply != self._reply:
+            return
+        self._playing = True
+        if self._ramp_of == reply:  # held and released between two pulls: nothing ends
+            self._ramp, self._ramp_of = _NOTHING, _NOBODY
 
     def hold(self, reply: int) -> None:
         """Send nothing for now."""
-        self._playing = self._playing and reply != self._reply
+        if reply == self._reply:
+            self._fade_out()
+            self._playing = False
 
     def duck(self, gain: float) -> None:
         """Scale what is sent from the next pull on, without a click."""
@@ -103,7 +122,32 @@ class Playout:
             if len(part) < len(head):
                 self._queue.appendleft(head[len(part) :])
         self._played += filled
+        self._sounding = 0 < filled == n
         if self._gain != 1.0 or self._target != 1.0:
             out *= np.linspace(self._gain, self._target, n, dtype=np.float32)
             self._gain = self._target
+        if len(self._ramp):
+            _add_ramp(out, self._ramp[:n])
+            self._ramp, self._ramp_of = _NOTHING, _NOBODY
         return out
+
+    def _fade_out(self) -> None:
+        """Keep what the next pull is to fade out, if the open reply sounds now."""
+        if not (self._playing and self._sounding):
+            return
+        left, parts = round(RAMP_S * self._rate), list[Samples]()
+        for samples in self._queue:
+            parts.append(samples[:left])
+            left -= len(parts[-1])
+            if not left:
+                break
+        if parts:
+            # At the level at which it was heard last, whatever the gain does from here on.
+            self._ramp = np.concatenate(parts) * np.float32(self._gain)
+            self._ramp_of = self._reply
+
+
+def _add_ramp(out: Samples, ramp: Samples) -> None:
+    n = len(ramp)
+    fall = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, n + 1) / n)
+    out[:n] += ramp * fall.astype(np.float32)

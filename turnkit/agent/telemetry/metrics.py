@@ -20,6 +20,7 @@ V2V_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 
 STAGE_BUCKETS = (
     0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 2.0, 4.0, 8.0,
 )  # fmt: skip
+CANCEL_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 DURATION_BUCKETS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
@@ -51,6 +52,13 @@ class Metrics:
             ("stage",),
             registry=registry,
             buckets=STAGE_BUCKETS,
+        )
+        self._cancel = Histogram(
+            "turnkit_cancel_seconds",
+            "Cancellation of a reply's work to its end",
+            ("what",),
+            registry=registry,
+            buckets=CANCEL_BUCKETS,
         )
         self._events = Counter(
             "turnkit_events", "What happened in calls", ("event",), registry=registry
@@ -93,6 +101,10 @@ class Metrics:
     def count(self, name: str, n: int = 1) -> None:
         """Count something that happened."""
         self._events.labels(name if name in COUNTED else "other").inc(n)
+
+    def cancelled(self, what: str, seconds: float) -> None:
+        """Count work that was cancelled; `what` is of `turnkit.agent.records.Work`."""
+        self._cancel.labels(what).observe(seconds)
 
     def call_done(self, transport: str, result: str, seconds: float) -> None:
         """Count a call that ended."""

@@ -19,6 +19,9 @@ DETECTOR_LOAD = "detector load"
 """Event by which a call tells how busy its detectors keep it: ``factor`` in seconds of
 computing per second of audio."""
 
+CANCELLED = "cancelled"
+"""Event by which a call tells how long cancelled work took to end: ``what`` and ``ms``."""
+
 STAGE_FAILED = "stage failed"
 _TROUBLE = frozenset({STAGE_FAILED, "call broke"})
 
@@ -58,10 +61,14 @@ class CallTelemetry:
             self._telemetry.metrics.count(name, n)
 
     def note(self, event: str, **fields: object) -> None:
-        """Write a line; how busy the detectors are is measured instead."""
+        """Write a line; loads of detectors and times of cancellations are measured instead."""
         with suppress(Exception):
             if event == DETECTOR_LOAD:
                 self._telemetry.take_detector_load(float(fields["factor"]))  # type: ignore[arg-type]
+                return
+            if event == CANCELLED:
+                seconds = float(fields["ms"]) / 1000  # type: ignore[arg-type]
+                self._telemetry.metrics.cancelled(str(fields["what"]), seconds)
                 return
             if event == STAGE_FAILED:
                 # Told in our own words, unlike what callers say.

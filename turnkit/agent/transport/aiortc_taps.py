@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
-from aiortc.rtp import RtpPacket, is_rtcp
+from aiortc import RTCPeerConnection, RTCRtpReceiver
+from aiortc.rtp import RtpPacket
 
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
-_SEND = "_send_rtp"
 _CLOSE_S = 5.0
 _LOG = logging.getLogger(__name__)
 
@@ -45,36 +44,6 @@ def tap_packets(receiver: RTCRtpReceiver, take: Callable[[RtpPacket], None]) -> 
     """
     getattr(receiver, _BUFFER)
     setattr(receiver, _BUFFER, _Tap(take))
-
-
-def tap_sending(
-    sender: RTCRtpSender,
-    through: Callable[[bytes, Callable[[bytes], Awaitable[None]]], Awaitable[None]],
-) -> None:
-    """Let a sender's RTP packets, not RTCP, pass through a coroutine before encryption.
-
-    Parameters
-    ----------
-    sender : RTCRtpSender
-        Of a connection whose transports have been negotiated.
-    through : coroutine function
-        Called with a packet and what sends one.
-
-    Raises
-    ------
-    AttributeError
-        If this version of aiortc sends otherwise.
-    """
-    transport = sender.transport
-    send = getattr(transport, _SEND)
-
-    async def tapped(data: bytes) -> None:
-        if is_rtcp(data):
-            await send(data)
-        else:
-            await through(data, send)
-
-    setattr(transport, _SEND, tapped)
 
 
 async def close_peer(peer: RTCPeerConnection) -> None:
