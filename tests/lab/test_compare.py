@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,15 @@ from scipy.stats import binomtest
 
 from turnkit.lab.compare import (
     ComparedRun,
+    Difference,
     compare,
     mcnemar,
     median_difference,
     pair_turns,
     warnings_of,
 )
+from turnkit.lab.measuring.resampling import Origin
+from turnkit.lab.report.comparing import comparison_text, difference_text, write_comparison
 from turnkit.lab.report.rows import TurnRow
 
 
@@ -64,26 +69,45 @@ def test_the_interval_covers_the_true_difference_about_as_often_as_it_says() -> 
     covered = 0
     for seed in range(60):
         values = rng.normal(20, 50, 50)
-        found = median_difference(list(values), list(range(50)), seed)
+        found = median_difference(list(values), alone(50), seed)
+        assert found.low is not None
+        assert found.high is not None
         covered += found.low <= 20 <= found.high
     assert covered >= 51
 
 
-def test_turns_of_a_call_that_move_together_widen_the_interval() -> None:
+def alone(n: int) -> list[Origin]:
+    return [Origin(k, f"row-{k}") for k in range(n)]
+
+
+def width(found: Difference) -> float:
+    assert found.low is not None
+    assert found.high is not None
+    return found.high - found.low
+
+
+def test_turns_that_move_together_widen_the_interval() -> None:
     rng = np.random.default_rng(2)
     shifts = np.repeat(rng.normal(0, 50, 20), 10)
-    together = median_difference(list(shifts), list(np.repeat(range(20), 10)))
-    alone = median_difference(list(shifts), list(range(200)))
-    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    single = median_difference(list(shifts), alone(200))
+    calls = median_difference(list(shifts), [Origin(k // 10, f"row-{k}") for k in range(200)])
+    names = [f"row-{k // 10}" + (f" #{k % 10 + 1}" if k % 10 else "") for k in range(200)]
+    rows = median_difference(list(shifts), [Origin(k, name) for k, name in enumerate(names)])
+    assert (single.drawn, calls.drawn, rows.drawn) == ("calls", "calls", "rows")
+    assert width(calls) > 1.5 * width(single)
+    assert width(rows) > 1.5 * width(single)
 
 
 def test_few_calls_are_drawn_by_turns() -> None:
-    assert median_difference([1.0, 2.0, 3.0], [0, 0, 1]).drawn == "turns"
+    found = median_difference([1.0, 2.0, 3.0], [Origin(0, "a"), Origin(0, "b"), Origin(1, "c")])
+    assert found.drawn == "turns"
+    assert found.low is not None
 
 
-def test_a_single_pair_has_a_difference() -> None:
-    found = median_difference([5.0], [0])
-    assert (found.median, found.low, found.high, found.faster) == (5, 5, 5, 0)
+def test_few_pairs_have_a_difference_and_no_interval() -> None:
+    found = median_difference([5.0], [Origin(0, "a")])
+    assert (found.median, found.low, found.high, found.faster) == (5, None, None, 0)
+    assert "too few" in difference_text(found)
 
 
 def test_false_interruptions_are_counted_as_discordant_pairs() -> None:
@@ -101,6 +125,25 @@ def test_turns_without_a_latency_on_either_side_pair_but_do_not_count() -> None:
     (paired,) = compare([run("a", a), run("b", b)]).paired
     assert paired.pairs == 3
     assert paired.differences["v2v_ms"].n == 1
+    assert paired.differences["v2v_ms"].dropped == 2
+    assert "1 pairs (2 dropped: no latency on one side)" in comparison_text(
+        compare([run("a", a), run("b", b)])
+    )
+
+
+def test_a_figure_that_is_never_is_told_in_words_and_not_drawn(tmp_path: Path) -> None:
+    never = {"value": None, "n": 3, "low": 400.0, "high": None, "censored": True}
+    a, b = run("a", [turn("x", 1)], v2v_p90=500), run("b", [turn("x", 1)])
+    comparison = compare([a, replace(b, figures={"v2v_p90": never})])
+    assert "never [400 .. never]" in comparison_text(comparison)
+    write_comparison(tmp_path / "page.html", comparison)
+    assert "never" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_late_frames_of_a_simulated_network_are_no_warning() -> None:
+    far = plan() | {"network": {"name": "far"}}
+    assert warnings_of([run("a", [], far, late_frame_rate=0.2)]) == []
+    assert warnings_of([run("a", [], plan() | {"calls": 2}, calls=2, late_frame_rate=0.004)]) == []
 
 
 def test_runs_of_other_rows_are_not_paired() -> None:
@@ -126,6 +169,8 @@ def test_runs_that_are_alike_get_no_warning() -> None:
         (plan(steal=0.05), {}, "5.0 %"),
         (plan(), {"skipped_frames": 3.0}, "skipped 3 frames"),
         (plan(), {"failed_calls": 2.0}, "2 calls failed"),
+        (plan(), {"late_frame_rate": 0.0071}, "0.7% of the frames came too late"),
+        (plan() | {"calls": 9}, {"calls": 7.0}, "incomplete: 7 of 9 planned calls"),
     ],
 )
 def test_what_makes_runs_hard_to_compare_is_told(

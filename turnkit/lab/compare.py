@@ -2,7 +2,8 @@
 
 The first run is the reference. Turns are paired by name: the same row said to two agents
 differs in nothing but the agent, so that differences of pairs need far fewer turns than
-differences of medians. Intervals: bootstrap over calls, as for figures of a run. False
+differences of medians. Pairs in which one side was never answered have none: they are
+dropped, and counted. Intervals: bootstrap over rows or calls, as for figures of a run. False
 interruptions: McNemar's exact test on discordant pairs (McNemar 1947).
 """
 
@@ -11,12 +12,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from turnkit.lab.measuring.resampling import Resampler
+from turnkit.lab.measuring.doubts import doubts
+from turnkit.lab.measuring.resampling import Origin, Resampler
 from turnkit.lab.report.rows import TurnRow
 
 PAIRED = ("v2v_ms", "eot_ms", "post_commit_ms")
@@ -56,20 +58,23 @@ class Difference:
     n : int
         Pairs in which both have it.
     median : float
-    low, high : float
-        95 % interval of the median.
+    low, high : float or None
+        95 % interval of the median; None where too little is independent.
     faster : float
         Share of pairs in which the run was faster.
     drawn : str
-        ``"calls"`` or ``"turns"``: what was drawn for the interval.
+        ``"calls"``, ``"rows"`` or ``"turns"``: what was drawn for the interval.
+    dropped : int
+        Pairs that are left out because one side, or both, have no such latency.
     """
 
     n: int
     median: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     faster: float
     drawn: str
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,33 +169,35 @@ def _paired_run(name: str, pairs: Sequence[tuple[TurnRow, TurnRow]], seed: int) 
     differences = {}
     for latency in PAIRED:
         known = [
-            (a.call, getattr(b, latency) - getattr(a, latency))
+            (Origin(a.call, a.name), getattr(b, latency) - getattr(a, latency))
             for a, b in pairs
             if getattr(a, latency) is not None and getattr(b, latency) is not None
         ]
         if known:
-            calls, values = zip(*known, strict=True)
-            differences[latency] = median_difference(values, calls, seed)
+            origins, values = zip(*known, strict=True)
+            found = median_difference(values, origins, seed)
+            differences[latency] = replace(found, dropped=len(pairs) - len(known))
     return PairedRun(name, len(pairs), differences, _discordance(pairs))
 
 
-def median_difference(values: Sequence[float], calls: Sequence[int], seed: int = 0) -> Difference:
+def median_difference(
+    values: Sequence[float], origins: Sequence[Origin], seed: int = 0
+) -> Difference:
     """Summarise paired differences.
 
     Parameters
     ----------
     values : sequence of float
         At least one, in ms.
-    calls : sequence of int
-        The call of each: turns of one call are not independent.
+    origins : sequence of Origin
+        The call and the name of each: turns of one row, or of one call, are not
+        independent.
     seed : int
     """
-    names, places = np.unique(np.asarray(calls), return_inverse=True)
-    resampler = Resampler(len(names), seed)
-    (middle,) = resampler.quantiles(values, places.tolist(), (50,))
-    low, high = (middle.value if b is None else b for b in (middle.low, middle.high))
+    resampler = Resampler(origins, seed)
+    (middle,) = resampler.quantiles(values, origins, (50,))
     faster = float(np.mean(np.asarray(values) < 0))
-    return Difference(middle.n, middle.value, low, high, faster, resampler.unit)
+    return Difference(middle.n, middle.value, middle.low, middle.high, faster, resampler.unit)
 
 
 def _discordance(pairs: Sequence[tuple[TurnRow, TurnRow]]) -> Discordance:
@@ -249,6 +256,7 @@ def warnings_of(runs: Sequence[ComparedRun]) -> list[str]:
                 f"{run.name}: the caller's machine skipped {skipped:.0f} frames; its latencies "
                 "are in doubt"
             )
+        found += [f"{run.name}: {line}" for line in doubts(run.plan, run.figures)]
         failed = run.figures.get("failed_calls", {}).get("value") or 0
         if failed:
             found.append(f"{run.name}: {failed:.0f} calls failed")

@@ -49,6 +49,21 @@ def test_a_verdict_says_why() -> None:
     assert verdict.text == "false_interruption_rate <= 5%: holds (5.0%)"
 
 
+def test_what_never_came_is_larger_than_every_number() -> None:
+    never: dict[str, dict[str, Any]] = {
+        "v2v_p90": {"value": None, "n": 50, "low": 700.0, "high": None, "censored": True}
+    }
+    verdict = parse_check("v2v_p90 <= 2500ms").judge(never)
+    assert verdict.holds is False
+    assert verdict.text.endswith("(never, 95 % 700 ms .. never)")
+    assert parse_check("v2v_p90 > 1.1x").judge(never, FIGURES).holds is True
+    assert parse_check("v2v_p90 > 1.1x").judge(FIGURES, never).holds is False
+    assert parse_check("v2v_p90 > 1.1x").judge(never, never).holds is None
+    assert parse_check("v2v_p90 > 0x").judge(FIGURES, never).holds is False
+    unknown: dict[str, dict[str, Any]] = {"v2v_p90": {"value": None, "n": 0}}
+    assert parse_check("v2v_p90 > 1").judge(unknown).holds is None
+
+
 def test_against_another_run() -> None:
     check = parse_check("v2v_p90 > 1.1x")
     assert check.relative

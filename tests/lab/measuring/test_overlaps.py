@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.lab.measuring.synthetic import Message, pings, recording, reply, said, track
 from turnkit.lab.measuring.clocks import read_clocks
@@ -90,17 +94,62 @@ def test_a_stop_that_was_taken_back() -> None:
     assert trial.gap_ms == pytest.approx(1200, abs=2)
 
 
-def test_a_silence_that_lasts_may_be_the_end_of_the_reply() -> None:
-    """Only the log knows whether it was."""
-    assert trial_of(call((0.5, 3.8), kind="noise")).stopped is None
-    done = trial_of(call((0.5, 3.8), kind="noise", states=(told(3.7, "done"),)))
-    assert done.stopped is False
-    dropped = trial_of(call((0.5, 3.8), kind="noise", states=(told(3.7, "interrupted"),)))
-    assert dropped.stopped is True
-    # A long break between two sentences that the log knows nothing of.
-    breath = trial_of(call((0.5, 3.8), (4.4, 8), kind="noise", states=(told(0.5, "speaking"),)))
-    assert breath.stopped is False
-    assert breath.gap_ms is None
+@pytest.mark.parametrize(
+    ("sounds", "stopped"),
+    [
+        (((0.5, 3.8),), True),  # for good, and at once
+        (((0.5, 4.1),), False),  # for good, and later: the reply was over
+        (((0.5, 5.5), (6.5, 8.0)), True),  # later, and it went on
+        (((0.5, 6.5), (7.5, 8.0)), False),  # too late to be its doing
+        (((0.5, 11.0),), False),
+        (((0.5, 3.8), (4.2, 11.0)), False),  # a break that is part of speech
+    ],
+)
+@pytest.mark.parametrize("states", [(), ("done",), ("interrupted",), ("stopped", "resumed")])
+def test_what_a_stop_is_is_decided_by_ear_whatever_the_log_says(
+    sounds: tuple[tuple[float, float], ...], stopped: bool, states: tuple[str, ...]
+) -> None:
+    log = tuple(told(3.4 + 0.1 * k, state) for k, state in enumerate(states))
+    trial = trial_of(call(*sounds, kind="noise", states=log))
+    assert trial.stopped is stopped
+    assert (trial.cause is None) == (not states or trial.silent is None)
+
+
+def test_the_log_tells_causes_apart() -> None:
+    def of(*states: str) -> Trial:
+        log = tuple(told(3.4 + 0.1 * k, state) for k, state in enumerate(states))
+        return trial_of(call((0.5, 3.8), kind="interruption", states=log))
+
+    assert (of("done").cause, of("done").moot) == ("done", True)
+    assert (of("interrupted", "done").cause, of("interrupted").moot) == ("interrupted", False)
+    assert (of("stopped", "resumed").cause, of("stopped", "resumed").regained) == ("stopped", True)
+    assert (of("speaking").cause, of("speaking").regained) == ("untold", False)
+    assert (of().cause, of().moot, of().regained) == (None, None, None)
+    on = trial_of(call((0.5, 11), states=(told(3.4, "speaking"),)))
+    assert (on.cause, on.moot) == (None, False)
+
+
+spoken = st.lists(st.tuples(st.floats(0, 11), st.floats(0.1, 3)), max_size=4).map(
+    lambda sounds: tuple((start, start + lasts) for start, lasts in sounds)
+)
+state = st.sampled_from(["speaking", "stopped", "interrupted", "resumed", "done", "taken back"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    spoken,
+    st.sampled_from(["interruption", "backchannel", "noise"]),
+    st.lists(st.tuples(st.floats(0.6, 11), state), max_size=4),
+)
+def test_without_the_log_everything_heard_is_the_same(
+    sounds: tuple[tuple[float, float], ...], kind: Kind, states: list[tuple[float, str]]
+) -> None:
+    log = tuple(told(at, name) for at, name in sorted(states))
+    sounds = ((2.0, 3.5), *sounds)
+    with_log, without = (trial_of(call(*sounds, kind=kind, states=each)) for each in (log, ()))
+    assert replace(with_log, decided=None, cause=None, regained=None) == without
+    for heard in ("stopped", "success", "from_onset_ms", "gap_ms"):
+        assert getattr(with_log, heard) == getattr(without, heard)
 
 
 def test_what_happened_before_the_onset_is_not_its_doing() -> None:
@@ -108,7 +157,7 @@ def test_what_happened_before_the_onset_is_not_its_doing() -> None:
     trial = trial_of(call((0.5, 9), states=states))
     assert trial.decided is None
     assert trial.stopped is False
-    assert not trial.given_up
+    assert trial.regained is False
 
 
 def test_nothing_was_spoken_over_a_silent_agent() -> None:

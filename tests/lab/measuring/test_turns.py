@@ -67,11 +67,45 @@ def test_an_interruption_that_runs_on_is_no_answer_and_no_dead_air() -> None:
     assert not turn.dead_air
 
 
-def test_after_an_interruption_silence_is_dead_air_all_the_same() -> None:
+def test_after_an_interruption_silence_is_dead_air_but_no_miss() -> None:
     turn = hear(12, (1.5, 2.0))
     assert turn.interrupted
-    assert turn.missed
+    assert turn.interrupted_unanswered
+    assert not turn.missed
     assert turn.dead_air
+
+
+def test_a_false_start_that_is_over_does_not_swallow_the_answer() -> None:
+    turn = hear(12, (4.2, 4.8), (5.4, 7.0), things=(said(1.0, 5.0),))
+    assert turn.interrupted
+    assert turn.v2v_ms == pytest.approx(400, abs=1)
+    assert not turn.interrupted_unanswered
+    assert not turn.dead_air
+
+
+def test_a_cut_in_over_the_end_and_silence_after_it() -> None:
+    turn = hear(13, (4.5, 5.05), things=(said(1.0, 5.0),))
+    assert turn.interrupted
+    assert turn.v2v_ms is None
+    assert turn.interrupted_unanswered
+    assert not turn.missed
+    assert not turn.dead_air  # something could be heard within three seconds
+
+
+def test_what_runs_on_after_a_cut_in_over_the_end_is_none_until_it_has_stopped() -> None:
+    assert hear(13, (4.5, 5.05), (5.5, 6.0), things=(said(1.0, 5.0),)).v2v_ms is None
+    turn = hear(13, (4.5, 5.05), (5.9, 7.0), things=(said(1.0, 5.0),))
+    assert turn.v2v_ms == pytest.approx(900, abs=1)
+
+
+def test_an_earlier_reply_that_runs_on_over_the_turn_is_never_its_answer() -> None:
+    over = ((0.2, 1.2), (1.6, 2.2), (2.6, 2.9), (3.3, 4.0))
+    turn = hear(12, *over)
+    assert not turn.interrupted
+    assert turn.audible is None
+    assert turn.missed
+    assert not turn.dead_air
+    assert hear(12, *over, (5.0, 6.0)).v2v_ms == pytest.approx(2000, abs=1)
 
 
 def test_a_reply_that_runs_on_into_the_turn_is_no_interruption() -> None:
@@ -84,7 +118,7 @@ def test_a_reply_that_runs_on_and_nothing_else_is_no_answer() -> None:
     turn = hear(12, (0.2, 1.3), (1.7, 3.2))
     assert not turn.interrupted
     assert turn.missed
-    assert turn.dead_air
+    assert not turn.dead_air  # it was to be heard, though it was no answer
 
 
 def test_after_a_break_it_interrupts() -> None:
@@ -144,8 +178,10 @@ def test_whatever_is_heard_the_answer_is_after_the_end(
     if turn.false_start is not None:
         assert turn.false_start in starts
         assert began <= turn.false_start < turn.ended
-    assert turn.missed == (turn.audible_for_s == 0)
-    assert turn.dead_air or not turn.missed
+    assert turn.missed == (turn.audible is None and turn.false_start is None)
+    assert (turn.audible is not None) + turn.missed + turn.interrupted_unanswered == 1
+    soon = turn.ended, turn.ended + DEAD_AIR_S
+    assert turn.dead_air != any(e.start <= soon[1] and e.end > soon[0] for e in ordered)
     inside = [start for start in starts if began <= start < turn.ended]
     assert inside or not turn.interrupted
     if inside and not any(each.end > began - 0.7 for each in ordered if each.start < began):

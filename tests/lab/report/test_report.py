@@ -24,7 +24,7 @@ from turnkit.lab.report.names import NAMES, interval_text, number_text
 from turnkit.lab.report.page import write_report
 from turnkit.lab.report.plan_text import cautions_of, head_of, marks_of, simulated_spans
 from turnkit.lab.report.rows import TrialRow, TurnRow, rows_of
-from turnkit.lab.report.tables import is_simulated, network_table, overlaps
+from turnkit.lab.report.tables import groups, is_simulated, network_table, overlaps, tiles
 from turnkit.lab.report.turn_list import turn_list
 from turnkit.lab.report.worst import worst_turns
 
@@ -281,24 +281,36 @@ def test_counts_of_the_network_are_summed_by_direction() -> None:
 
 
 def test_what_was_said_over_the_agent_is_told_by_kind_and_by_name_if_those_are_few() -> None:
-    def trial(kind: str, name: str, stopped: bool | None, ms: float | None) -> TrialRow:
+    def trial(kind: str, name: str, stopped: bool, ms: float | None) -> TrialRow:
         return TrialRow(0, kind, name, 1.0, stopped, ms)
 
     trials = [
-        trial("backchannel", "yeah", False, None),
+        trial("backchannel", "yeah", False, 2000.0),
         trial("backchannel", "yeah #2", True, 300.0),
-        trial("backchannel", "okay", None, 100.0),
-        *(trial("interruption", f"row-{k}", True, 400.0) for k in range(13)),
+        trial("backchannel", "okay", True, 100.0),
+        *(trial("interruption", f"row-{k}", True, 400.0) for k in range(12)),
+        trial("interruption", "row-12", False, 2600.0),
+        trial("interruption", "row-13", False, None),
+        trial("interruption", "row-14", False, None),
     ]
     table = overlaps(trials)
     assert table is not None
-    assert [row[:5] for row in table["rows"]] == [
-        ["backchannel", "", "3", "1 of 2", "200 ms"],
-        ["", "okay", "1", "-", "100 ms"],
-        ["", "yeah", "2", "1 of 2", "300 ms"],
-        ["interruption", "", "13", "13 of 13", "400 ms"],
+    # What stopped too late counts, and what never stopped ranks above all.
+    assert [row[:6] for row in table["rows"]] == [
+        ["backchannel", "", "3", "2 of 3", "200 ms", "280 ms"],
+        ["", "okay", "1", "1 of 1", "100 ms", "100 ms"],
+        ["", "yeah", "2", "1 of 2", "300 ms", "300 ms"],
+        ["interruption", "", "15", "12 of 15", "400 ms", "never"],
     ]
     assert overlaps([]) is None
+
+
+def test_a_figure_that_is_never_has_a_tile_and_a_row() -> None:
+    never = {"value": None, "n": 9, "low": 500.0, "high": None, "censored": True}
+    (tile,) = tiles({"v2v_p90": never}, {})
+    assert (tile["value"], tile["unit"], tile["rest"]) == ("never", "", "[500 .. never] n = 9")
+    (group,) = groups({"v2v_p90": never, "v2v_p50": {"value": None, "n": 0}}, {})
+    assert group["rows"][0]["cells"] == [{"value": "never", "interval": "[500 .. never]"}]
 
 
 @pytest.mark.parametrize(

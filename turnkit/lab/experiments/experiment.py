@@ -140,7 +140,7 @@ def saved(results: Results, first: str, second: str, latency: str) -> Difference
 
 def in_words(difference: Difference) -> str:
     """Write a difference with its interval and the number of pairs."""
-    return (
-        f"{difference.median:.0f} ms [{difference.low:.0f} .. {difference.high:.0f}], "
-        f"n {difference.n}"
-    )
+    interval = ""
+    if difference.low is not None and difference.high is not None:
+        interval = f" [{difference.low:.0f} .. {difference.high:.0f}]"
+    return f"{difference.median:.0f} ms{interval}, n {difference.n}"

@@ -17,7 +17,7 @@ from turnkit.lab.concluding import Conclusion, conclude
 from turnkit.lab.experiments.experiment import Condition, Experiment, Options, Results
 from turnkit.lab.folder import RunFolder
 from turnkit.lab.records import CallRecord
-from turnkit.lab.report.names import interval_text, name_of, number_text
+from turnkit.lab.report.names import figure_text, interval_text, name_of
 from turnkit.lab.report.rows import rows_of
 from turnkit.lab.request import prepare
 from turnkit.lab.run import run
@@ -185,10 +185,10 @@ def _warnings(results: Results) -> list[str]:
 
 def cell(name: str, figure: Mapping[str, Any] | None) -> Cell:
     """Write a figure and, of latencies, its interval."""
-    if figure is None or figure.get("value") is None:
+    if figure is None:
         return Cell("-", "")
     unit = name_of(name).unit
-    value = number_text(figure["value"], unit).removesuffix(" ms")
+    value = figure_text(figure, unit).removesuffix(" ms")
     return Cell(value, interval_text(figure, unit) if unit == "ms" else "")
 
 

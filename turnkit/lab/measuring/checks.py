@@ -3,10 +3,14 @@
 ``NAME OP NUMBER[UNIT]``: a name of `turnkit.lab.measuring.figures.NAMES`; one of ``<``,
 ``<=``, ``>``, ``>=``, ``==``; and a unit: none, ``ms`` for times, ``%`` for rates, or
 ``x``, times the value of a reference run.
+
+A percentile that falls on a turn that was never answered, or an interruption that was
+never obeyed, is larger than every number; two such cannot be told apart.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -95,28 +99,43 @@ class Check:
         figure = figures.get(self.name)
         if figure is None:
             return Verdict(None, f"{self}: {self.name} is not known of this run")
-        value, limit = float(figure["value"]), self.number
+        value, limit = value_of(figure), self.number
+        if value is None:
+            return Verdict(None, f"{self}: {self.name} is not known of this run")
         against = ""
         if self.relative:
             other = None if reference is None else reference.get(self.name)
-            if other is None:
+            than = None if other is None else value_of(other)
+            if than is None:
                 return Verdict(None, f"{self}: no run to compare {self.name} with")
-            limit *= float(other["value"])
-            against = f", {self.number:g} x {self._show(float(other['value']))}"
+            if math.isinf(than) and math.isinf(value):
+                return Verdict(None, f"{self}: {self.name} is 'never' in both runs")
+            limit = than if math.isinf(than) else limit * than
+            against = f", {self.number:g} x {self._show(than)}"
         holds = OPERATORS[self.op](value, limit)
         said = "holds" if holds else "does not hold"
         return Verdict(holds, f"{self}: {said} ({self._show(value)}{self._range(figure)}{against})")
 
     def _show(self, value: float) -> str:
+        if math.isinf(value):
+            return "never"
         if self.name in RATES:
             return f"{value:.1%}"
         return f"{value:.0f} ms" if self.name in TIMES else f"{value:.4g}"
 
     def _range(self, figure: Mapping[str, Any]) -> str:
         low, high = figure.get("low"), figure.get("high")
-        if low is None or high is None:
+        if low is None:
             return ""
-        return f", 95 % {self._show(low)} .. {self._show(high)}"
+        return f", 95 % {self._show(low)} .. {self._show(math.inf if high is None else high)}"
+
+
+def value_of(figure: Mapping[str, Any]) -> float | None:
+    """Value of a described figure: infinite if it is censored, None if it is not known."""
+    if figure.get("censored"):
+        return math.inf
+    value = figure.get("value")
+    return None if value is None else float(value)
 
 
 def parse_check(text: str) -> Check:

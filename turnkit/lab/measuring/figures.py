@@ -3,30 +3,47 @@
 Times are in ms, rates are shares in 0 .. 1, `RESOURCES` says its own units. A figure that
 cannot be known is absent: without the agent's log all that is about decisions, spans and
 counts; below `P99_FROM` turns a P99.
+
+Turns that were never answered, and interruptions that were never obeyed, rank above all
+others in the percentiles of V2V and of stop times (right-censored: all that is known is
+that they lasted longer): an agent must not look fast by answering easy turns alone. A
+percentile that falls on one has no value and is ``censored``. ``v2v_max`` and
+``v2v_mean`` are over answered turns, as their ``n`` says.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from turnkit.lab.measuring.doubts import doubts
 from turnkit.lab.measuring.measured import MeasuredCall, MeasuredTurn
 from turnkit.lab.measuring.overlaps import Trial
 from turnkit.lab.measuring.resampling import Figure, Resampler
 from turnkit.lab.measuring.run import MeasuredRun
-from turnkit.lab.measuring.spans import RESIDUAL_PARTS, SPANS
+from turnkit.lab.measuring.times import (
+    SPAN_NAMES,
+    Pairs,
+    cancel_times,
+    columns,
+    trial_times,
+    trials_of,
+    turn_times,
+    turns_of,
+)
+from turnkit.lab.measuring.told import CANCELLED
 from turnkit.lab.measuring.usage import usage_figures
 
 P99_FROM = 1_000
 """Turns from which a P99 means something (protocol, layer 2)."""
 
 _WITH_P99 = ("v2v", "post_commit")
-_SPAN_NAMES = {"eot": "eot_span"} | {name: name for name in (*SPANS[1:], *RESIDUAL_PARTS)}
 _QUANTILES = (
-    "v2v", "eot", "post_commit", *_SPAN_NAMES.values(), "stop_from_onset",
-    "stop_from_decision", "resume_gap",
+    "v2v", "eot", "post_commit", *SPAN_NAMES.values(), "stop_from_onset",
+    "stop_from_decision", "resume_gap", *(f"cancel_{what}" for what in CANCELLED),
 )  # fmt: skip
 
 TIMES = (
@@ -34,23 +51,26 @@ TIMES = (
     *(f"{name}_p99" for name in _WITH_P99),
     "v2v_max",
     "v2v_mean",
+    "post_commit_max",
 )
 """In ms. ``eot`` is the EOT delay: ``eot_span``, in audio time, and ``uplink``."""
 
 RATES = (
-    "false_interruption_rate", "barge_in_success", "false_barge_in_rate", "speculation_hit_rate",
+    "false_interruption_rate", "early_commit_rate", "barge_in_success", "false_barge_in_rate",
+    "resume_rate", "speculation_hit_rate", "late_frame_rate",
 )  # fmt: skip
 """Shares in 0 .. 1."""
 
 COUNTED = (
     "take_backs", "speculations", "adopted", "wasted_tokens", "tokens", "hedges", "hedge_wins",
-    "hedge_tokens",
+    "hedge_tokens", "hedge_rescues", "hedge_cost_microunits",
 )  # fmt: skip
 """What the agent itself counts."""
 
 NUMBERS = (
-    "turns", "calls", "failed_calls", "false_interruptions", "early_commits", "dead_air",
-    "misses", "duplicate_replies", "barge_ins", "false_barge_ins", "resumes", "late_frames",
+    "turns", "rows", "calls", "failed_calls", "answered", "false_interruptions",
+    "interrupted_unanswered", "early_commits", "dead_air", "misses", "duplicate_replies",
+    "barge_ins", "barge_ins_moot", "false_barge_ins", "resumes", "late_frames",
     "skipped_frames", *COUNTED,
 )  # fmt: skip
 """Plain counts."""
@@ -61,7 +81,7 @@ RESOURCES = {"cpu_per_call": "cores", "cpu_peak": "cores", "memory_mb": "MB"}
 NAMES = (*TIMES, *RATES, *NUMBERS, *RESOURCES)
 """Every figure there can be."""
 
-_Pairs = list[tuple[float, int]]
+_FRAMES_A_SECOND = 50
 
 
 def describe(run: MeasuredRun) -> dict[str, Any]:
@@ -74,18 +94,29 @@ def describe(run: MeasuredRun) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``figures``: name to ``{"value", "n", "low", "high"}``, in the order of `NAMES`;
-        ``bootstrap``: what was drawn for the intervals, ``"calls"`` or ``"turns"``;
-        ``simulated``: stages that are; ``mode``, ``stages``, ``counts``; and a row for
-        each of ``calls``, ``turns`` and ``trials``.
+        ``figures``: name to ``{"value", "n", "low", "high"}``, in the order of `NAMES`,
+        with ``"censored": True`` where the value is larger than could be measured;
+        ``bootstrap``: what was drawn for the intervals of turns, ``"calls"``, ``"rows"``
+        or ``"turns"``, and ``bootstrap_trials`` the same of what was said over the agent;
+        ``rows``: how many different things were said in turns; ``seed``; ``simulated``:
+        stages and networks that are; ``incomplete`` and ``warnings``, in words; ``mode``,
+        ``stages``, ``counts``; and a row for each of ``calls``, ``turns``, ``trials``.
     """
-    resampler = Resampler(len(run.calls))
-    figures = _figures(run, resampler)
+    over_turns = Resampler([origin for origin, _ in turns_of(run)])
+    over_trials = Resampler([origin for origin, _ in trials_of(run)])
+    figures = {
+        name: figure.as_dict() for name, figure in _figures(run, over_turns, over_trials).items()
+    }
     first = next((call for call in run.calls if call.mode is not None), None)
     return {
         "name": run.name,
-        "figures": {name: figures[name].as_dict() for name in NAMES if name in figures},
-        "bootstrap": resampler.unit,
+        "figures": {name: figures[name] for name in NAMES if name in figures},
+        "bootstrap": over_turns.unit,
+        "bootstrap_trials": over_trials.unit,
+        "rows": over_turns.rows,
+        "seed": run.seed,
+        "incomplete": run.incomplete,
+        "warnings": doubts(run.plan, figures),
         "simulated": run.simulated,
         "mode": None if first is None else first.mode,
         "stages": {} if first is None else dict(first.stages),
@@ -96,110 +127,109 @@ def describe(run: MeasuredRun) -> dict[str, Any]:
     }
 
 
-def _figures(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
+def _figures(run: MeasuredRun, over_turns: Resampler, over_trials: Resampler) -> dict[str, Figure]:
+    figures = {name: Figure(count, count) for name, count in _sizes(run, over_turns).items()}
+    figures |= _quantiles(turn_times(run), over_turns)
+    figures |= _quantiles(trial_times(run) | cancel_times(run), over_trials)
+    figures |= _extremes(run, over_turns)
+    return (
+        figures
+        | _call_numbers(run)
+        | _turn_numbers(run, over_turns)
+        | _trial_numbers(run, over_trials)
+        | _told(run)
+    )
+
+
+def _sizes(run: MeasuredRun, resampler: Resampler) -> dict[str, int]:
+    return {"turns": len(run.turns), "rows": resampler.rows, "calls": len(run.calls)}
+
+
+def _quantiles(times: dict[str, Pairs], resampler: Resampler) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
-    for name, pairs in (_turn_times(run) | _trial_times(run)).items():
+    for name, pairs in times.items():
         if not pairs:
             continue
-        values, calls = _columns(pairs)
-        wanted = [50, 90, *([99] if name in _WITH_P99 and len(values) >= P99_FROM else [])]
-        quantiles = resampler.quantiles(values, calls, wanted)
+        wanted = [50, 90, *([99] if name in _WITH_P99 and len(pairs) >= P99_FROM else [])]
+        quantiles = resampler.quantiles(*columns(pairs), wanted)
         figures |= {f"{name}_p{q}": each for q, each in zip(wanted, quantiles, strict=True)}
-        if name == "v2v":
-            figures["v2v_max"] = Figure(max(values), len(values))
-            figures["v2v_mean"] = resampler.mean(values, calls)
-    return figures | _turn_numbers(run, resampler) | _trial_numbers(run, resampler) | _told(run)
+    return figures
 
 
-def _columns(pairs: _Pairs) -> tuple[list[float], list[int]]:
-    return [value for value, _ in pairs], [call for _, call in pairs]
-
-
-def _places(run: MeasuredRun) -> Iterable[tuple[int, MeasuredTurn]]:
-    return ((place, turn) for place, call in enumerate(run.calls) for turn in call.turns)
-
-
-def _turn_times(run: MeasuredRun) -> dict[str, _Pairs]:
-    """Collect latencies of turns, each with the place of its call."""
-    found: dict[str, _Pairs] = {name: [] for name in ("v2v", "eot", "post_commit")}
-    found |= {name: [] for name in _SPAN_NAMES.values()}
-    for place, turn in _places(run):
-        known = {
-            "v2v": turn.heard.v2v_ms,
-            "eot": turn.eot_ms,
-            "post_commit": turn.post_commit_ms,
-        }
-        for name, value in known.items():
-            if value is not None:
-                found[name].append((value, place))
-        told = turn.told
-        if told is not None and told.spans is not None and told.residual_parts is not None:
-            for name, value in {**told.spans, **told.residual_parts}.items():
-                found[_SPAN_NAMES[name]].append((value, place))
+def _extremes(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
+    """Longest and mean latencies, of what was answered."""
+    found = {}
+    times = turn_times(run)
+    answered = [pair for pair in times["v2v"] if math.isfinite(pair[0])]
+    if answered:
+        values, origins = columns(answered)
+        found["v2v_max"] = Figure(max(values), len(values))
+        found["v2v_mean"] = resampler.mean(values, origins)
+    if times["post_commit"]:
+        values, _ = columns(times["post_commit"])
+        found["post_commit_max"] = Figure(max(values), len(values))
     return found
 
 
-def _trial_times(run: MeasuredRun) -> dict[str, _Pairs]:
-    """Collect times of what was said over the agent, each with the place of its call."""
-    found: dict[str, _Pairs] = {}
-    for place, call in enumerate(run.calls):
-        for trial in call.trials:
-            if trial.kind == "interruption":
-                known = {
-                    "stop_from_onset": trial.from_onset_ms,
-                    "stop_from_decision": trial.from_decision_ms,
-                }
-            else:
-                known = {"resume_gap": trial.gap_ms}
-            for name, value in known.items():
-                if value is not None:
-                    found.setdefault(name, []).append((value, place))
+def _call_numbers(run: MeasuredRun) -> dict[str, Figure]:
+    """Count what went wrong with calls and on the caller's machine."""
+    calls, n = run.calls, len(run.calls)
+    late = sum(call.record.late for call in calls)
+    found = {
+        "failed_calls": Figure(sum(call.failed for call in calls), n),
+        "late_frames": Figure(late, n),
+        "skipped_frames": Figure(sum(call.record.skipped for call in calls), n),
+    }
+    frames = round(_FRAMES_A_SECOND * sum(call.record.seconds for call in calls))
+    if frames:
+        found["late_frame_rate"] = Figure(late / frames, frames)
     return found
 
 
 def _turn_numbers(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
     """Count mistakes by ear, and decisions that came early."""
-    turns, calls = run.turns, run.calls
-    n = len(turns)
-    found = {
-        "turns": Figure(n, n),
-        "calls": Figure(len(calls), len(calls)),
-        "failed_calls": Figure(sum(call.failed for call in calls), len(calls)),
-        "late_frames": Figure(sum(call.record.late for call in calls), len(calls)),
-        "skipped_frames": Figure(sum(call.record.skipped for call in calls), len(calls)),
+    turns = turns_of(run)
+    if not turns:
+        return {}
+    heard = [turn.heard for _, turn in turns]
+    counts = {
+        "answered": sum(each.audible is not None for each in heard),
+        "false_interruptions": sum(each.interrupted for each in heard),
+        "interrupted_unanswered": sum(each.interrupted_unanswered for each in heard),
+        "dead_air": sum(each.dead_air for each in heard),
+        "misses": sum(each.missed for each in heard),
     }
-    if not n:
-        return found
-    found["false_interruptions"] = Figure(sum(turn.heard.interrupted for turn in turns), n)
-    found["dead_air"] = Figure(sum(turn.heard.dead_air for turn in turns), n)
-    found["misses"] = Figure(sum(turn.heard.missed for turn in turns), n)
-    pairs = [(float(turn.heard.interrupted), place) for place, turn in _places(run)]
-    found["false_interruption_rate"] = resampler.mean(*_columns(pairs))
-    early = [turn.early for turn in turns if turn.early is not None]
+    found = {name: Figure(count, len(turns)) for name, count in counts.items()}
+    pairs = [(float(turn.heard.interrupted), origin) for origin, turn in turns]
+    found["false_interruption_rate"] = resampler.mean(*columns(pairs))
+    early = [(float(turn.early), origin) for origin, turn in turns if turn.early is not None]
     if early:
-        found["early_commits"] = Figure(sum(early), len(early))
+        found["early_commits"] = Figure(round(sum(value for value, _ in early)), len(early))
+        found["early_commit_rate"] = resampler.mean(*columns(early))
     return found
 
 
 def _trial_numbers(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
     """Count what came of what was said over the agent."""
     found: dict[str, Figure] = {}
-    stops, slips = list[tuple[float, int]](), list[tuple[float, int]]()
-    resumes = 0
-    for place, call in enumerate(run.calls):
-        for trial in call.trials:
-            if trial.kind == "interruption":
-                stops.append((float(trial.success), place))
-            elif trial.stopped is not None:
-                slips.append((float(trial.stopped), place))
-                resumes += trial.gap_ms is not None
+    trials = trials_of(run)
+    stops = [(origin, trial) for origin, trial in trials if trial.kind == "interruption"]
+    slips = [(origin, trial) for origin, trial in trials if trial.kind != "interruption"]
     if stops:
         found["barge_ins"] = Figure(len(stops), len(stops))
-        found["barge_in_success"] = resampler.mean(*_columns(stops))
+        pairs = [(float(trial.success), origin) for origin, trial in stops]
+        found["barge_in_success"] = resampler.mean(*columns(pairs))
+        moot = [trial.moot for _, trial in stops if trial.moot is not None]
+        if moot:
+            found["barge_ins_moot"] = Figure(sum(moot), len(moot))
     if slips:
-        found["false_barge_ins"] = Figure(round(sum(value for value, _ in slips)), len(slips))
-        found["false_barge_in_rate"] = resampler.mean(*_columns(slips))
-        found["resumes"] = Figure(resumes, len(slips))
+        pairs = [(float(trial.stopped), origin) for origin, trial in slips]
+        again = [(float(t.gap_ms is not None), origin) for origin, t in slips if t.stopped]
+        found["false_barge_ins"] = Figure(len(again), len(slips))
+        found["false_barge_in_rate"] = resampler.mean(*columns(pairs))
+        found["resumes"] = Figure(round(sum(value for value, _ in again)), len(slips))
+        if again:
+            found["resume_rate"] = resampler.mean(*columns(again))
     return found
 
 
@@ -231,6 +261,7 @@ def turn_row(turn: MeasuredTurn) -> dict[str, Any]:
         "v2v_ms": heard.v2v_ms,
         "interrupted": heard.interrupted,
         "missed": heard.missed,
+        "interrupted_unanswered": heard.interrupted_unanswered,
         "dead_air": heard.dead_air,
         "early": turn.early,
         "eot_ms": turn.eot_ms,
@@ -245,6 +276,8 @@ def _trial_row(trial: Trial) -> dict[str, Any]:
         "from_onset_ms": trial.from_onset_ms,
         "from_decision_ms": trial.from_decision_ms,
         "success": trial.success,
+        "stopped": trial.stopped,
+        "moot": trial.moot,
         "gap_ms": trial.gap_ms,
     }
 

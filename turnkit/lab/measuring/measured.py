@@ -96,6 +96,8 @@ class MeasuredCall:
         The agent's stages, as it introduced them: name and whether simulated.
     mode : str or None
     clocks : ClockQuality
+    cancels : tuple of (str, float)
+        What the agent cancelled, and ms until that work had ended.
     """
 
     record: CallRecord
@@ -106,6 +108,7 @@ class MeasuredCall:
     stages: Mapping[str, Any]
     mode: str | None
     clocks: ClockQuality
+    cancels: tuple[tuple[str, float], ...] = ()
 
     @cached_property
     def failed(self) -> bool:
@@ -150,6 +153,7 @@ def measure_call(recording: CallRecording) -> MeasuredCall:
         stages=hello.get("stages", {}),
         mode=hello.get("mode"),
         clocks=_quality(recording, clocks),
+        cancels=tuple(told.cancels),
     )
 
 

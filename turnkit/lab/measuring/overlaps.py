@@ -1,8 +1,18 @@
 """Speech over the agent: how fast it stops for an interruption, and for what it should not.
 
-Stop times are read from what the caller heard: from the onset of what was said to the
-agent's last audible sample before `SILENT_S` of silence. The agent's log adds when it
-decided, and whether a silence that was never broken was a stop or the end of its reply.
+Everything that is judged is judged by ear, with the agent's log or without it. An agent
+that was audible at the onset of what was said has
+
+- *fallen silent* if it made no sound for `SILENT_S`, and that silence began within
+  `STOP_WITHIN_S` of the onset (or half of that after the end of what was said);
+- *stopped* if it fell silent and then went on before anything else was said, or if the
+  silence began within `SUDDEN_S` of the onset.
+
+A reply that is over by itself within that second passes for a stop, and a long break
+between two sentences for a stop and a resumption; a stop that came later than `SUDDEN_S`
+and was for good passes for the end of a reply. Ears alone cannot tell better, and a
+definition that asked the log would give other figures without it. The log only says what
+a silence was (`Trial.cause`), beside the figures and not in them, and adds decisions.
 """
 
 from __future__ import annotations
@@ -23,6 +33,9 @@ SILENT_S = 0.5
 
 STOP_WITHIN_S = 3.0
 """A silence that begins later after the onset is not its doing."""
+
+SUDDEN_S = 1.0
+"""A silence for good that begins so soon after the onset was a stop."""
 
 _RESUME_WITHIN_S = 6.0
 # The agent may lower its voice: what is quiet beside its speech is speech nevertheless.
@@ -46,11 +59,12 @@ class Trial:
         When it was audible again after that, before anything else was said.
     decided : float or None
         When the agent decided to stop; None without a log.
-    stopped : bool or None
-        It fell silent for this, and not because its reply was over; None if that is not
-        known.
-    given_up : bool
-        By the agent's log its reply was dropped: what is heard next is another one.
+    cause : str or None
+        What a silence was by the agent's log: ``"stopped"`` or ``"interrupted"`` by its
+        decision, ``"done"`` where the reply was over by itself, ``"untold"``; None
+        without a log or a silence.
+    regained : bool or None
+        Whether the agent told that it resumed its reply; None without a log.
     """
 
     call: int
@@ -61,8 +75,22 @@ class Trial:
     silent: float | None
     resumed: float | None
     decided: float | None
-    stopped: bool | None
-    given_up: bool = False
+    cause: str | None = None
+    regained: bool | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """It fell silent for this, by ear; see the module's text."""
+        if self.silent is None:
+            return False
+        return self.resumed is not None or self.silent - self.onset <= SUDDEN_S
+
+    @property
+    def moot(self) -> bool | None:
+        """By the log, the reply was over by itself; None without a log."""
+        if self.cause is None:
+            return None if self.regained is None else False
+        return self.cause == "done"
 
     @property
     def from_onset_ms(self) -> float | None:
@@ -83,8 +111,11 @@ class Trial:
 
     @property
     def gap_ms(self) -> float | None:
-        """How long it was silent before it went on with its reply; None if it did not."""
-        if self.silent is None or self.resumed is None or not self.stopped or self.given_up:
+        """How long it was silent before it went on; None if it did not.
+
+        Of an interruption there is none: what comes then is its answer.
+        """
+        if self.silent is None or self.resumed is None or self.kind == "interruption":
             return None
         return (self.resumed - self.silent) * 1000
 
@@ -119,8 +150,8 @@ def read_trials(recording: CallRecording, told: Told, clocks: Clocks) -> list[Tr
                 silent=silent,
                 resumed=resumed,
                 decided=next((at for at, state in states or () if state in STOPS), None),
-                stopped=_stopped(silent, resumed, states),
-                given_up=any(state == "interrupted" for _, state in states or ()),
+                cause=None if silent is None else _cause(states),
+                regained=None if states is None else any(s == "resumed" for _, s in states),
             )
         )
     return trials
@@ -149,12 +180,9 @@ def _states(said: Said, told: Told, clocks: Clocks) -> Sequence[tuple[float, str
     return [(at, state) for at, state in states if said.onset <= at <= latest]
 
 
-def _stopped(
-    silent: float | None, resumed: float | None, states: Sequence[tuple[float, str]] | None
-) -> bool | None:
-    if silent is None:
-        return False
+def _cause(states: Sequence[tuple[float, str]] | None) -> str | None:
+    """Tell which came first: a decision to stop, or the end of a reply."""
     if states is None:
-        # Who goes on had not been through; who does not may have been.
-        return True if resumed is not None else None
-    return any(state in (*STOPS, "resumed") for _, state in states)
+        return None
+    ends = (state for _, state in states if state in (*STOPS, "done"))
+    return next(ends, "untold")

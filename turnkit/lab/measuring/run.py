@@ -8,6 +8,7 @@ from typing import Any
 
 from turnkit.errors import RunError
 from turnkit.lab.folder import RunFolder
+from turnkit.lab.measuring.doubts import incomplete
 from turnkit.lab.measuring.measured import MeasuredCall, MeasuredTurn, measure_call
 from turnkit.lab.measuring.overlaps import Trial
 
@@ -45,7 +46,7 @@ class MeasuredRun:
 
     @property
     def simulated(self) -> list[str]:
-        """Stages of the agent that are simulated, by the plan or by what it told."""
+        """What is simulated: stages of the agent, by the plan or what it told; the network."""
         known: list[Mapping[str, Any]] = [call.stages for call in self.calls]
         stages = self.plan.get("stages")
         if isinstance(stages, Mapping):
@@ -55,7 +56,24 @@ class MeasuredRun:
             for stage, about in each.items():
                 if isinstance(about, Mapping) and about.get("simulated"):
                     found[stage] = f"{stage} ({about.get('name', 'unnamed')})"
-        return [found[stage] for stage in sorted(found)]
+        stages_found = [found[stage] for stage in sorted(found)]
+        network = self.plan.get("network")
+        if not network:
+            return stages_found
+        name = network.get("name", "unnamed") if isinstance(network, Mapping) else network
+        return [*stages_found, f"network ({name})"]
+
+    @property
+    def incomplete(self) -> str | None:
+        """In words, if fewer calls are finished than were planned."""
+        return incomplete(self.plan, len(self.calls))
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of its calls, as far as the plan has it."""
+        request = self.plan.get("request")
+        seed = request.get("seed") if isinstance(request, Mapping) else None
+        return seed if isinstance(seed, int) else None
 
 
 def measure_run(folder: RunFolder) -> MeasuredRun:

@@ -24,6 +24,9 @@ class ToldReply:
     turn: int | None
 
 
+CANCELLED = ("llm", "tts", "stt")
+"""Work whose cancelling an agent tells of."""
+
 TIMES = ("decided_at", "words_final_at", "first_token_at", "first_audio_at", "sent_at")
 """Fields of a turn's record that are seconds of the agent's clock, or None."""
 
@@ -48,6 +51,8 @@ class Told:
         When the session took turns for over, in seconds of the agent's clock.
     records : list of mapping
         Last record of each reply that was sent; one that was taken back answers nothing.
+    cancels : list of (str, float)
+        Of `CANCELLED`, and ms from the decision to cancel until the work had ended.
 
     Raises
     ------
@@ -68,6 +73,7 @@ class Told:
             phases = (each for each in self._of("phase") if each.get("phase") == "committed")
             self.commits = [float(each["at"]) for each in phases]
             self.records = self._read_records()
+            self.cancels = self._read_cancels()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"the agent's log: not what an agent tells ({error!r})") from error
 
@@ -84,6 +90,10 @@ class Told:
         name = self.hello.get("detector", {}).get("name")
         ended = (each for each in self._of("event") if each.get("kind") == "turn ended")
         return [float(each["at"]) for each in ended if each.get("detector") == name]
+
+    def _read_cancels(self) -> list[tuple[str, float]]:
+        told = ((each["what"], float(each["ms"])) for each in self._of("cancelled"))
+        return [(what, ms) for what, ms in told if what in CANCELLED]
 
     def _read_records(self) -> list[Mapping[str, Any]]:
         found: dict[tuple[int, float], Mapping[str, Any]] = {}

@@ -6,8 +6,14 @@ everything here comes out the same.
 Agent audio belongs to one stretch as long as its breaks are shorter than `RUN_ON_S`, the
 silence after which a caller takes the agent's turn for over. A stretch that begins while
 the caller speaks is a false interruption; one that began before the caller did and runs
-on is not. The answer is the first audible sample after the annotated end; where the agent
-had interrupted, the answer has to be a stretch of its own.
+on is not, and is never an answer either. The answer is the first audible sample after the
+annotated end. Where the agent was audible at that very moment, the answer has to be a
+stretch of its own; a false start that had ended by then swallows nothing that follows it.
+
+Turns without an answer are of three kinds: the agent had interrupted and said nothing
+more; nothing answered, a miss; or the caller went on or left before it could be told.
+Dead air has its own rule, whatever came before: no agent sound at all within
+`DEAD_AIR_S` of the annotated end.
 """
 
 from __future__ import annotations
@@ -44,9 +50,11 @@ class HeardTurn:
     audible : float or None
         First audible sample of the answer.
     audible_for_s : float
-        How long the agent could be heard between `ended` and `until`.
+        How long the agent could be heard between `ended` and `until`, whatever it said.
     cut_short : bool
         The caller left, or said something else, before it could be missed.
+    sounded : float or None
+        First moment from `ended` on at which the agent could be heard, answer or not.
     """
 
     call: int
@@ -60,6 +68,7 @@ class HeardTurn:
     audible: float | None
     audible_for_s: float
     cut_short: bool = False
+    sounded: float | None = None
 
     @property
     def v2v_ms(self) -> float | None:
@@ -73,15 +82,21 @@ class HeardTurn:
 
     @property
     def missed(self) -> bool:
-        """Nothing was heard until the caller gave up waiting."""
-        return self.audible is None and self.audible_for_s == 0.0 and not self.cut_short
+        """It was never answered, though the caller waited; nor had the agent interrupted."""
+        return self.audible is None and not self.interrupted and not self.cut_short
+
+    @property
+    def interrupted_unanswered(self) -> bool:
+        """The agent had interrupted, and gave no answer after that."""
+        return self.interrupted and self.audible is None
 
     @property
     def dead_air(self) -> bool:
-        """Nothing was heard for `DEAD_AIR_S` after the caller was done."""
-        if self.audible is not None:
-            return self.audible - self.ended > DEAD_AIR_S
-        return self.missed
+        """Nothing at all was heard for `DEAD_AIR_S` after the caller was done."""
+        if self.cut_short:
+            return False
+        heard = [each for each in (self.sounded, self.audible) if each is not None]
+        return not heard or min(heard) - self.ended > DEAD_AIR_S
 
 
 def hear_turns(recording: CallRecording, sounds: Sequence[Sound] | None = None) -> list[HeardTurn]:
@@ -115,23 +130,22 @@ def hear_turns(recording: CallRecording, sounds: Sequence[Sound] | None = None) 
 def _hear(
     sounds: Sequence[Sound], said: Said, place: tuple[int, int], until: float, cut_short: bool
 ) -> HeardTurn:
-    begins = _stretches(sounds)
+    stretches = list(zip(sounds, _stretches(sounds), strict=True))
     early = [
         sound.start
-        for sound, begin in zip(sounds, begins, strict=True)
+        for sound, begin in stretches
         if said.began <= begin and said.began <= sound.start < said.ended
     ]
-    since = said.ended if early else float("-inf")
+    # Who speaks across the end has not heard it: what runs on from there is no answer.
+    across = any(sound.start < said.ended < sound.end for sound in sounds)
+    since = said.ended if across else said.began
     answer = (
         sound.start
-        for sound, begin in zip(sounds, begins, strict=True)
+        for sound, begin in stretches
         if said.ended <= sound.start < until and begin >= since
     )
-    heard = sum(
-        max(0.0, min(sound.end, until) - max(sound.start, said.ended))
-        for sound, begin in zip(sounds, begins, strict=True)
-        if begin >= said.began or sound.start >= said.ended
-    )
+    after = [sound for sound in sounds if sound.end > said.ended and sound.start < until]
+    heard = sum(min(sound.end, until) - max(sound.start, said.ended) for sound in after)
     return HeardTurn(
         call=place[0],
         index=place[1],
@@ -144,6 +158,7 @@ def _hear(
         audible=next(answer, None),
         audible_for_s=heard,
         cut_short=cut_short,
+        sounded=max(after[0].start, said.ended) if after else None,
     )
 
 

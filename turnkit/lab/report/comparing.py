@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnkit.files import atomic_path
 from turnkit.lab.report.drawings import drawn
-from turnkit.lab.report.names import GROUPS, Name, interval_text, number_text
+from turnkit.lab.report.names import GROUPS, Name, figure_text, interval_text
 from turnkit.lab.report.page import render
 from turnkit.lab.report.plan_text import marks_of, title_of
 from turnkit.lab.report.tables import is_simulated
@@ -51,7 +51,7 @@ def _cells(runs: Sequence[ComparedRun], figure: str, name: Name) -> list[dict[st
         change, tone = ("", "") if run is runs[0] else _change(reference, entry, name)
         cells.append(
             {
-                "value": number_text(entry.get("value"), name.unit),
+                "value": figure_text(entry, name.unit),
                 "interval": interval_text(entry, name.unit),
                 "change": change,
                 "tone": tone,
@@ -115,10 +115,21 @@ def _text_cell(cell: Mapping[str, Any]) -> str:
 
 def difference_text(found: Difference) -> str:
     """Write a paired difference in a line."""
+    dropped = f" ({_dropped(found)})" if found.dropped else ""
     return (
-        f"{found.median:+.0f} ms [{found.low:+.0f} .. {found.high:+.0f}], {found.n} pairs, "
+        f"{found.median:+.0f} ms {_bounds(found)}, {found.n} pairs{dropped}, "
         f"{100 * found.faster:.0f} % faster; 95 % by bootstrap over {found.drawn}"
     )
+
+
+def _bounds(found: Difference) -> str:
+    if found.low is None or found.high is None:
+        return "[too few for an interval]"
+    return f"[{found.low:+.0f} .. {found.high:+.0f}]"
+
+
+def _dropped(found: Difference) -> str:
+    return f"{found.dropped} dropped: no latency on one side"
 
 
 def interruptions_text(found: Discordance) -> str:
@@ -178,7 +189,7 @@ def _figures(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
         run.name: {
             GROUPS["Latency"][name].label: _estimate(run.figures[name])
             for name in _DRAWN
-            if name in run.figures
+            if run.figures.get(name, {}).get("value") is not None
         }
         for run in runs
     }
@@ -196,13 +207,14 @@ def _estimate(entry: Mapping[str, Any]) -> Estimate:
 def _paired(paired: PairedRun) -> dict[str, Any]:
     rows = []
     for latency, found in paired.differences.items():
-        sure = found.low > 0 or found.high < 0
+        known = found.low is not None and found.high is not None
+        sure = known and ((found.low or 0) > 0 or (found.high or 0) < 0)
         rows.append(
             {
                 "label": LATENCIES[latency],
-                "n": found.n,
+                "n": f"{found.n} ({_dropped(found)})" if found.dropped else found.n,
                 "median": f"{found.median:+.0f} ms",
-                "interval": f"[{found.low:+.0f} .. {found.high:+.0f}], over {found.drawn}",
+                "interval": f"{_bounds(found)}, over {found.drawn}",
                 "faster": f"{100 * found.faster:.0f} %",
                 "tone": ("better" if found.median < 0 else "worse") if sure else "",
             }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from turnkit.lab.compare import STEAL_LIMIT
+from turnkit.lab.measuring.doubts import doubts
 
 STAGES = ("stt", "llm", "tts")
 
@@ -135,6 +136,7 @@ def cautions_of(plan: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str
             f"The caller's machine sent {skipped:.0f} frames too late: it was overloaded, and "
             "latencies are in doubt."
         )
+    lines += [f"{line[0].upper()}{line[1:]}." for line in doubts(plan, figures)]
     failed = (figures.get("failed_calls") or {}).get("value") or 0
     if failed:
         lines.append(f"{failed:.0f} calls failed; what they would have shown is missing.")

@@ -41,6 +41,7 @@ class TurnRow:
     parts : mapping of str to float
         What is known of the residual.
     false_interruption, early, dead_air, missed, adopted : bool
+        A turn that was missed was never answered, though the caller waited.
     """
 
     call: int
@@ -79,20 +80,23 @@ class TrialRow:
     kind, name : str
     onset : float
         In seconds of the recording.
-    stopped : bool or None
-        Whether the agent fell silent for it; None if that is not known.
+    stopped : bool
+        Whether the agent fell silent for it, by ear.
     from_onset_ms, from_decision_ms, gap_ms : float or None
         To the agent's last audible sample, and from there until it went on.
+    decided : bool
+        Whether the agent told that it decided to stop.
     """
 
     call: int
     kind: str
     name: str
     onset: float
-    stopped: bool | None = None
+    stopped: bool = False
     from_onset_ms: float | None = None
     from_decision_ms: float | None = None
     gap_ms: float | None = None
+    decided: bool = False
 
 
 def rows_of(run: MeasuredRun) -> list[TurnRow]:
@@ -147,4 +151,5 @@ def _trial(trial: Trial) -> TrialRow:
         from_onset_ms=trial.from_onset_ms,
         from_decision_ms=trial.from_decision_ms,
         gap_ms=trial.gap_ms,
+        decided=trial.decided is not None,
     )

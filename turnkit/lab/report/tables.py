@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from turnkit.lab.report.names import GROUPS, NAMES, interval_text, name_of, number_text
+from turnkit.lab.measuring.resampling import plain_name, weighted_quantiles
+from turnkit.lab.report.names import GROUPS, NAMES, NEVER, figure_text, interval_text, name_of
 from turnkit.lab.report.plan_text import simulated_spans
 from turnkit.lab.report.rows import TrialRow
 
@@ -26,8 +27,6 @@ _COLUMNS = {"": "", "p50": "P50", "p90": "P90", "p99": "P99", "max": "longest", 
 _NAMED = 12
 """Different things said over the agent that still get a row each."""
 
-_REPEAT = re.compile(r" #\d+$")
-
 _MADE_OF: Mapping[str, tuple[str, ...]] = {
     "v2v": ("uplink", "stt", "llm", "tts", "downlink"),
     "eot": ("uplink",),
@@ -35,6 +34,7 @@ _MADE_OF: Mapping[str, tuple[str, ...]] = {
     "stop_from_onset": ("uplink", "stt", "downlink"),
     "stop_from_decision": ("downlink",),
     "barge_in": ("uplink", "stt", "downlink"),
+    **{f"cancel_{stage}": (stage,) for stage in ("llm", "tts", "stt")},
 }
 """Spans that are part of a figure: simulated ones make it simulated."""
 
@@ -44,17 +44,17 @@ def tiles(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str,
     found = []
     for name in TILES:
         entry = figures.get(name) or {}
-        if entry.get("value") is None:
+        if not _known(entry):
             continue
         label, unit, _ = NAMES[name]
-        text = number_text(entry["value"], unit)
+        text = figure_text(entry, unit)
         interval = interval_text(entry, unit)
         n = entry.get("n")
         found.append(
             {
                 "label": label,
                 "value": text.removesuffix(unit).strip() if unit else text,
-                "unit": unit,
+                "unit": "" if entry.get("censored") else unit,
                 "rest": " ".join(part for part in (interval, f"n = {n}" if n else "") if part),
                 "simulated": is_simulated(name, plan),
             }
@@ -77,10 +77,14 @@ def groups(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> list[dict[str
     others = [name for name in figures if name not in NAMES]
     found = []
     for title, names in [*known, ("Others", others)]:
-        present = [name for name in names if (figures.get(name) or {}).get("value") is not None]
+        present = [name for name in names if _known(figures.get(name) or {})]
         if present:
             found.append({"title": title, **_table(present, figures, plan)})
     return found
+
+
+def _known(entry: Mapping[str, Any]) -> bool:
+    return entry.get("value") is not None or bool(entry.get("censored"))
 
 
 def _table(
@@ -119,7 +123,7 @@ def _cell(name: str | None, figures: Mapping[str, Any]) -> dict[str, str]:
     unit = name_of(name).unit
     entry = figures[name]
     return {
-        "value": number_text(entry["value"], unit),
+        "value": figure_text(entry, unit),
         "interval": interval_text(entry, unit),
     }
 
@@ -132,10 +136,10 @@ def overlaps(trials: Sequence[TrialRow]) -> dict[str, Any] | None:
     for kind in sorted({trial.kind for trial in trials}):
         own = [trial for trial in trials if trial.kind == kind]
         rows.append([kind, "", *_overlap(own)])
-        names = sorted({_plain(trial.name) for trial in own})
+        names = sorted({plain_name(trial.name) for trial in own})
         if 1 < len(names) <= _NAMED:
             rows += [
-                ["", name, *_overlap([trial for trial in own if _plain(trial.name) == name])]
+                ["", name, *_overlap([trial for trial in own if plain_name(trial.name) == name])]
                 for name in names
             ]
     columns = [
@@ -148,28 +152,31 @@ def overlaps(trials: Sequence[TrialRow]) -> dict[str, Any] | None:
 def _overlap(trials: Sequence[TrialRow]) -> list[str]:
     return [
         str(len(trials)),
-        _share([trial.stopped for trial in trials]),
-        *_quantiles([trial.from_onset_ms for trial in trials if trial.stopped is not False]),
-        *_quantiles([trial.from_decision_ms for trial in trials]),
+        f"{sum(trial.stopped for trial in trials)} of {len(trials)}",
+        *_quantiles([_stop_ms(trial, trial.from_onset_ms) for trial in trials]),
+        *_quantiles(
+            [_stop_ms(trial, trial.from_decision_ms) if trial.decided else None for trial in trials]
+        ),
         _quantiles([trial.gap_ms for trial in trials])[0],
     ]
 
 
-def _plain(name: str) -> str:
-    """Take the number of a repeat away from what was said."""
-    return _REPEAT.sub("", name)
+def _stop_ms(trial: TrialRow, ms: float | None) -> float | None:
+    """Give a time as the figures have it: what should have stopped and did not never did.
 
-
-def _share(values: Sequence[bool | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{sum(known)} of {len(known)}" if known else "-"
+    What should not have stopped has a time only if it did.
+    """
+    if trial.kind == "interruption":
+        return math.inf if trial.from_onset_ms is None else ms
+    return ms if trial.stopped else None
 
 
 def _quantiles(values: Sequence[float | None]) -> list[str]:
-    known = [value for value in values if value is not None]
-    if not known:
+    known = np.sort([value for value in values if value is not None])
+    if not len(known):
         return ["-", "-"]
-    return [f"{np.percentile(known, q):.0f} ms" for q in (50, 90)]
+    found = weighted_quantiles(known, np.ones((1, len(known))), (50, 90))[0]
+    return [f"{value:.0f} ms" if math.isfinite(value) else NEVER for value in found]
 
 
 def network_table(records: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
