@@ -71,7 +71,10 @@ def test_the_table_says_what_is_simulated(folder: Path, capsys: pytest.CaptureFi
     text = capsys.readouterr().out
     assert "what if: llm lognormal:180:0.4, tts 60" in text
     assert "SIMULATED" in text
-    assert "self-check: with nothing changed" in text
+    assert "self-check: taken apart and put together again with nothing changed" in text
+    assert "200 draws for each, seed 0" in text
+    assert "measured with SIMULATED stt, llm" in text
+    assert text.index("SIMULATED, as") < text.index("measured  ")
     assert "P99" not in text
 
 
@@ -98,3 +101,18 @@ def test_a_run_without_the_agents_log_cannot_be_taken_apart(tmp_path: Path) -> N
     (folder.path / "calls" / "0000" / "agent.jsonl").unlink()
     with pytest.raises(ConfigError, match="agent's log"):
         turnkit_budget(folder.path)
+
+
+def test_a_run_of_real_stages_has_no_mark_on_what_was_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = {name: {"name": name, "simulated": False} for name in ("stt", "llm", "tts")}
+    run = make_run(tmp_path / "real", calls=1, stages=stages).path
+    assert turnkit_budget(run, "--seed", "3") == 0
+    text = capsys.readouterr().out
+    assert "with SIMULATED" not in text
+    assert "SIMULATED, as" not in text
+    assert "seed 3" in text
+    content = found(capsys, run, "--seed", "3")
+    assert (content["seed"], content["draws"]) == (3, 200)
+    assert content["measured_on_simulated"] == []

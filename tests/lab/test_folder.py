@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from turnkit.errors import RunError
-from turnkit.lab.folder import AUDIO, CALL, LOG, RunFolder
+from turnkit.lab.folder import AUDIO, CALL, LOG, USAGE, RunFolder
 from turnkit.lab.records import AgentLog, CallRecord, CallRecording, Ping, Said
 
 
@@ -103,3 +103,32 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     RunFolder(tmp_path).write_plan({})
     assert json.loads((tmp_path / "run.json").read_text()) == {}
     RunFolder.existing(tmp_path)
+
+
+def test_half_a_line_of_usage_costs_that_line_only(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.note_usage({"at": 1.0, "cpu_s": 0.5})
+    usage = tmp_path / USAGE
+    usage.write_text(usage.read_text() + '{"at": 2.0, "cp')  # killed while writing
+    folder.note_usage({"at": 0.0, "cpu_s": 0.1})
+    folder.note_usage({"at": 1.0, "cpu_s": 0.2})
+    assert [line["cpu_s"] for line in folder.read_usage()] == [0.5, 0.1, 0.2]
+    assert usage.read_bytes().count(b"\n") == 4
+
+
+@pytest.mark.parametrize("line", [b"[1]", b'"x"', b"\x00\x00", b"\xff", b'{"at": "x"}', b""])
+def test_lines_of_usage_that_are_none_are_left_out(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / USAGE).write_bytes(line + b"\n")
+    RunFolder(tmp_path).note_usage({"at": 1.0})
+    assert RunFolder(tmp_path).read_usage() == [{"at": 1.0}]
+
+
+def test_a_call_that_failed_before_a_word_did_not_come_about(tmp_path: Path) -> None:
+    folder, call = RunFolder(tmp_path), a_call(1)
+    folder.write_call(call)
+    for number, said in ((2, ()), (3, call.record.said)):
+        record = replace(call.record, number=number, said=said, error="lost", ended_by="error")
+        folder.write_call(replace(call, record=record))
+    folder.write_call(replace(call, record=replace(call.record, number=4, said=())))
+    assert folder.finished() == [1, 2, 3, 4]
+    assert folder.came_about() == [1, 3, 4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from turnkit.lab.budget import Change, what_if
     from turnkit.lab.budget_times import read_times
     from turnkit.lab.folder import RunFolder
+    from turnkit.lab.report.plan_text import simulated_spans
 
     if args.seed < 0:
         raise ConfigError(f"--seed {args.seed}: expected 0 or more")
@@ -61,17 +63,21 @@ def run(args: argparse.Namespace) -> int:
     folder = RunFolder.existing(args.folder)
     turns = read_times(folder, change)
     budget = what_if(turns, change, args.seed)
-    print(json.dumps(as_dict(budget), indent=1) if args.json else to_text(budget))
+    fakes = simulated_spans(folder.read_plan())
+    print(json.dumps(as_dict(budget, fakes), indent=1) if args.json else to_text(budget, fakes))
     return 0
 
 
-def as_dict(budget: Budget) -> dict[str, Any]:
-    """Plain values, for JSON: percentiles in ms."""
+def as_dict(budget: Budget, fakes: Sequence[str] = ()) -> dict[str, Any]:
+    """Plain values, for JSON: percentiles in ms; `fakes` are spans that the run simulated."""
     return {
         "simulated": True,
         "change": budget.change.text,
         "turns": len(budget.measured["v2v"]),
+        "seed": budget.seed,
+        "draws": budget.draws,
         "self_check_ms": budget.error_ms,
+        "measured_on_simulated": list(fakes),
         "measured_ms": {name: _percentiles(values) for name, values in budget.measured.items()},
         "simulated_ms": {name: _percentiles(values) for name, values in budget.simulated.items()},
     }
@@ -86,17 +92,20 @@ def _percentiles(values: Any) -> dict[str, float]:
     return {f"p{q}": round(float(np.percentile(values, q, axis=0).mean()), 1) for q in wanted}
 
 
-def to_text(budget: Budget) -> str:
+def to_text(budget: Budget, fakes: Sequence[str] = ()) -> str:
     """Write measured and simulated percentiles side by side."""
-    found = as_dict(budget)
+    found = as_dict(budget, fakes)
     names = list(found["measured_ms"])
     quantiles = list(found["measured_ms"]["v2v"])
     head = "".join(f"{q.upper():>8}" for q in quantiles)
     width = len(head)
     lines = [
-        f"what if: {found['change']} ({found['turns']} measured turns)",
+        f"what if: {found['change']} ({found['turns']} measured turns; {budget.draws} draws for "
+        f"each, seed {budget.seed})",
+        *([f"measured with SIMULATED {', '.join(fakes)}"] if fakes else []),
         "",
-        f"{'ms':<12}  {'measured':^{width}}    {'SIMULATED':^{width}}",
+        f"{'':<12}  {'SIMULATED, as' if fakes else '':^{width}}    {'SIMULATED':^{width}}",
+        f"{'ms':<12}  {'measured':^{width}}    {'what if':^{width}}",
         f"{'':<12}  {head}    {head}",
     ]
     for name in names:
@@ -107,7 +116,8 @@ def to_text(budget: Budget) -> str:
         lines.append(f"{name.replace('_', '-'):<12}  {'    '.join(cells)}")
     lines += [
         "",
-        f"self-check: with nothing changed the model gives the measured voice to voice to within "
-        f"{found['self_check_ms']:.3f} ms",
+        "self-check: taken apart and put together again with nothing changed, turns have the "
+        f"measured voice to voice to within {found['self_check_ms']:.3f} ms; how well another",
+        "stage is foreseen, this does not show",
     ]
     return "\n".join(lines)

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(conclusion.found, indent=1))
     else:
-        print(_text(conclusion, folder))
+        print(_text(conclusion, folder, args.seed))
     for verdict in conclusion.verdicts:
         print(verdict.text, file=sys.stderr if args.json else sys.stdout)
     return 0 if conclusion.holds else 1
@@ -96,7 +96,7 @@ def place(prepared: Prepared, folder: RunFolder, *, quiet: bool = False) -> None
     from turnkit.lab.run import run as run_calls
 
     total = sum(script.turns for script in prepared.scripts)
-    done = set(folder.finished())
+    done = set(folder.came_about())
     before = sum(script.turns for script in prepared.scripts if script.number in done)
     with tqdm(total=total, initial=before, unit="turn", disable=quiet, desc="calls") as bar:
         asyncio.run(
@@ -146,11 +146,14 @@ def _short(source: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
 
 
-def _text(conclusion: Conclusion, folder: RunFolder) -> str:
+def _text(conclusion: Conclusion, folder: RunFolder, seed: int) -> str:
     from turnkit.lab.measuring.tables import overlaps_table, spans_table, turns_table
 
     found = {conclusion.run.name: conclusion.found}
     parts = [turns_table(found), spans_table(found)]
     if conclusion.run.trials:
         parts.append(overlaps_table(found))
-    return "\n\n".join([*parts, f"report: {folder.path / 'report.html'}"])
+    lines = [f"seed: {seed}", f"report: {folder.path / 'report.html'}"]
+    if conclusion.run.simulated:
+        lines.insert(0, f"SIMULATED: {', '.join(conclusion.run.simulated)}")
+    return "\n\n".join([*parts, "\n".join(lines)])
