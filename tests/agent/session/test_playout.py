@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnkit.agent.session import playout as module
 from turnkit.agent.session.playout import Playout
+from turnkit.agent.transport.opus import OPUS_RATE, OpusDecoder, OpusEncoder
+from turnkit.audio import Samples
+from turnkit.lab.caller.onset import find_sounds
 
 RATE = 16_000
 
@@ -169,3 +173,39 @@ def test_the_next_reply_begins_beneath_the_ramp() -> None:
     frame = playout.pull(FRAME)
     assert frame[0] == pytest.approx(1.5, abs=1e-3)
     assert np.allclose(frame[FADE:], 0.5)
+
+
+def vowel(pitch: float) -> Samples:
+    at = np.arange(OPUS_RATE) / OPUS_RATE
+    wave = sum(np.sin(2 * np.pi * pitch * k * at) / k for k in range(1, 12))
+    return np.asarray(0.15 * wave, dtype=np.float32)
+
+
+def ring_ms(pitch: float, ramp_s: float, monkeypatch: pytest.MonkeyPatch) -> float:
+    """How long something is heard after a reply was dropped, decoded from Opus."""
+    monkeypatch.setattr(module, "RAMP_S", ramp_s)
+    frame, before = OPUS_RATE // 50, 30
+    playout, encoder, decoder = Playout(OPUS_RATE), OpusEncoder(), OpusDecoder()
+    playout.open(1)
+    playout.add(1, vowel(pitch))
+    parts = []
+    for number in range(before + 30):
+        if number == 10:
+            playout.play(1)
+        elif number == before:
+            playout.close(1)
+        part = decoder.decode(encoder.encode(playout.pull(frame)), frame)
+        assert part is not None
+        parts.append(part)
+    (sound,) = find_sounds(np.concatenate(parts), OPUS_RATE)
+    return (sound.end - before * 0.02) * 1000
+
+
+def test_a_ramp_is_heard_no_longer_than_what_rings_after_a_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pitches = (95.0, 120.0, 151.0, 180.0, 233.0)
+    cut = [ring_ms(pitch, 0.0, monkeypatch) for pitch in pitches]
+    faded = [ring_ms(pitch, 0.005, monkeypatch) for pitch in pitches]
+    assert np.mean(faded) <= np.mean(cut), (faded, cut)
+    assert max(faded) < 33.0, "the codec's delay of 6.5 ms, and what rang on at most before"

@@ -25,6 +25,10 @@ test("messages that are whole pass as they are", () => {
 test("unknown types are ignored without a fault", () => {
   assert.deepEqual(check({ type: "weather", at: 1 }), { message: null, fault: null });
   assert.deepEqual(check({ type: "toString", at: 1 }), { message: null, fault: null });
+  // What the agent tells those who measure it.
+  assert.deepEqual(check({ type: "pong", at: 1, sent: 0.5 }), { message: null, fault: null });
+  const cancelled = { type: "cancelled", at: 1, reply: null, what: "stt", ms: 0.1 };
+  assert.deepEqual(check(cancelled), { message: null, fault: null });
 });
 
 test("what cannot be used is named", () => {

@@ -337,6 +337,8 @@ def test_unreadable_messages_are_counted_and_left_out(page: Page) -> None:
     tell(page, script.hello())
     assert page.evaluate("main.handle({type: 'phase', at: 1, phase: 'asleep'})") is False
     assert page.evaluate("main.handle({type: 'from the future', at: 1})") is False
+    assert page.evaluate("main.handle({type: 'pong', at: 1, sent: 0.5})") is False
+    assert page.evaluate("main.handle({type: 'cancelled', at: 1, what: 'stt', ms: 1})") is False
     assert page.evaluate("Object.keys(main.diagnostics().unreadable_messages)") == [
         'phase: "phase" is not what it should be'
     ]
