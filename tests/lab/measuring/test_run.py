@@ -56,6 +56,8 @@ def told(number: int) -> list[Message]:
         reply(at(9.6), "taken back", 2, 2), event(at(10.4)), answer(2, 10.4, 10.8),
         reply(at(10.8), "speaking", 3, 2), reply(at(15.3), "interrupted", 3, 2),
         reply(at(19.35), "stopped", 4, 3), reply(at(20.35), "resumed", 4, 3),
+        {"type": "cancelled", "at": at(15.3), "reply": 3, "what": "llm", "ms": 12.5},
+        {"type": "cancelled", "at": at(15.3), "reply": 3, "what": "kettle", "ms": 1},
         {"type": "stats", "at": at(21), "counts": counts},
     ]  # fmt: skip
     messages = [(0.0, HELLO | {"call": number}), *((e["at"] + CLOCK_FROM, e) for e in content)]
@@ -93,7 +95,9 @@ def test_a_run_is_measured(folder: RunFolder) -> None:
         "eot_p50": 400, "post_commit_p50": 400, "eot_span_p50": 350, "uplink_p50": 50,
         "barge_ins": 2, "barge_in_success": 1, "stop_from_onset_p50": 350,
         "stop_from_decision_p50": 100, "false_barge_ins": 2, "resumes": 2,
-        "resume_gap_p50": 1000, "duplicate_replies": 0, "take_backs": 2, "adopted": 4,
+        "resume_rate": 1, "resume_gap_p50": 1000, "barge_ins_moot": 0, "answered": 4,
+        "interrupted_unanswered": 0, "rows": 2, "cancel_llm_p50": 12.5,
+        "duplicate_replies": 0, "take_backs": 2, "adopted": 4,
         "speculation_hit_rate": 1, "cpu_per_call": 0.5, "memory_mb": 120,
     }  # fmt: skip
     for name, wanted in expected.items():
@@ -107,7 +111,9 @@ def test_a_run_is_measured(folder: RunFolder) -> None:
 BY_EAR = (
     "turns", "calls", "failed_calls", "v2v_p50", "v2v_p90", "v2v_max", "v2v_mean",
     "false_interruptions", "false_interruption_rate", "dead_air", "misses", "barge_ins",
-    "barge_in_success", "stop_from_onset_p50", "stop_from_onset_p90",
+    "barge_in_success", "stop_from_onset_p50", "stop_from_onset_p90", "answered",
+    "interrupted_unanswered", "rows", "false_barge_ins", "false_barge_in_rate", "resumes",
+    "resume_rate", "resume_gap_p50", "resume_gap_p90", "late_frame_rate",
 )  # fmt: skip
 
 
@@ -127,8 +133,12 @@ def test_with_the_logs_deleted_latencies_and_interruptions_are_the_same(folder: 
     for name in ("eot_p50", "uplink_p50", "residual_p50", "take_backs", "stop_from_decision_p50"):
         assert name in before["figures"]
         assert name not in after["figures"]
-    # Who goes on after half a second had been stopped: that is to be heard.
-    assert after["figures"]["false_barge_ins"] == before["figures"]["false_barge_ins"]
+    told_only = {"decided", "cause", "regained", "from_decision_ms", "moot"}
+    for with_log, without in zip(before["trials"], after["trials"], strict=True):
+        for key in with_log.keys() - told_only:
+            assert without[key] == with_log[key], key
+        assert with_log["cause"] is not None
+        assert {without[key] for key in told_only} == {None}
 
 
 def test_a_log_that_lies_changes_nothing_that_was_heard(folder: RunFolder) -> None:
@@ -153,6 +163,8 @@ def test_a_damaged_call_is_named(folder: RunFolder) -> None:
         {"type": "reply", "at": "soon", "state": "speaking", "reply": 1},
         {"type": "turn", "turn": 1, "decided_at": "x", "sent_at": 2.0},
         {"type": "stats", "at": 1.0},
+        {"type": "cancelled", "at": 1.0, "what": "llm"},
+        {"type": "cancelled", "at": 1.0, "what": "llm", "ms": "long"},
         {"type": "stats", "counts": [1]},
         {"type": "event", "kind": "turn ended", "detector": "ours"},
         {"type": "frames", "at": 1.0, "step": 0.02, "caller": [-50.0], "agent": []},
