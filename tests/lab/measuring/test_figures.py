@@ -315,6 +315,7 @@ def test_tables_hold_the_figures_in_columns() -> None:
     assert len({len(line) for line in lines[1:4]}) == 1
     assert "V2V ms P50 800 [500 .. never], P90 never [700 .. never]" in table
     assert "\nnever: so many turns were not answered" in table
+    assert "V2V ms: no interval, too few turns to draw from" in table
     assert "bootstrap over turns" in table
     assert "ours: simulated: llm (fake)" in table
 

@@ -254,6 +254,9 @@ def test_steal_and_skipped_frames_are_told() -> None:
         ("3.0 %", "4 frames", "1 calls"), cautions_of({"steal": 0.03}, figures), strict=True
     )] == [True] * 3  # fmt: skip
     assert cautions_of({"steal": 0.01}, {}) == []
+    half = cautions_of({"calls": 4}, {"calls": {"value": 2}, "late_frame_rate": {"value": 0.02}})
+    assert half[0] == "Incomplete: 2 of 4 planned calls are finished."
+    assert half[1].startswith("2.0% of the frames came too late")
 
 
 def test_means_of_the_network_are_weighted_and_largest_stay_largest() -> None:

@@ -60,16 +60,22 @@ def _intervals(found: Mapping[str, Described], width: int) -> list[str]:
     """V2V with its intervals."""
     lines = [""]
     for name, described in found.items():
-        parts = [
-            f"{label} {_value(described, figure)} [{_bounds(described, figure)}]"
+        known = [
+            (label, figure)
             for label, figure in (("P50", "v2v_p50"), ("P90", "v2v_p90"), ("P99", "v2v_p99"))
             if figure in described["figures"]
         ]
-        if parts:
+        drawn = described["bootstrap"]
+        parts = [
+            f"{label} {_value(described, figure)} [{_bounds(described, figure)}]"
+            for label, figure in known
+        ]
+        if any(described["figures"][figure]["low"] is not None for _, figure in known):
             lines.append(
-                f"{name:<{width}} V2V ms {', '.join(parts)}; 95 % by bootstrap over "
-                f"{described['bootstrap']}"
+                f"{name:<{width}} V2V ms {', '.join(parts)}; 95 % by bootstrap over {drawn}"
             )
+        elif known:
+            lines.append(f"{name:<{width}} V2V ms: no interval, too few {drawn} to draw from")
     return lines if len(lines) > 1 else []
 
 
