@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.agent.session.driver import Driver
+from tests.agent.session.driver import RAMP, Driver
 from turnkit.agent.session import commands as do
 from turnkit.agent.session.events import Ticked
 from turnkit.agent.session.settings import (
@@ -251,7 +251,8 @@ def test_barge_in_stops_everything_and_keeps_what_was_heard() -> None:
     assert do.CancelReply in kinds(commands)
     assert call.playout.queued_s == 0
     call.heard.clear()
-    assert call.run(0.5).heard == []
+    assert call.run(0.5).heard == [], "but for a ramp of 5 ms"
+    assert [len(ramp) for _, ramp in call.ramps] == [RAMP]
     assert call.counts["barge_ins"] == 1
     assert call.is_in(Phase.USER_SPEAKING)
     user, agent = call.state.history
@@ -305,6 +306,7 @@ def test_it_goes_on_where_it_was_after_a_false_stop() -> None:
     call.heard.clear()
     call.run(SPECULATIVE.interruption.false_stop_s - 0.1)
     assert call.heard == []
+    assert [len(ramp) for _, ramp in call.ramps] == [RAMP]
     assert call.playout.played_s == played
     call.run(0.2)
     assert call.counts["resumes"] == call.counts["false_barge_ins"] == 1
