@@ -194,7 +194,7 @@ def test_ctrl_c_while_the_agent_starts_leaves_nobody(tmp_path: Path, wait_s: flo
 
 @pytest.mark.realtime
 def test_ctrl_c_during_calls_keeps_what_is_finished(tmp_path: Path) -> None:
-    short = "repeat: 50\nsteps:\n  - rest: 0.2\n"
+    short = "about: Short calls.\nrepeat: 50\nsteps:\n  - rest: 0.2\n"
     with calling(tmp_path, text=short) as (process, run):
         folder = RunFolder(run)
         soon(lambda: len(folder.finished()) >= 2)
