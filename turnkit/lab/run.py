@@ -119,8 +119,7 @@ class _Sitting:
             share = self._steal.share()
             if share is not None:
                 self._plan["steals"] = [*self._before, share]
-            known = self._plan.get("steals") or [None]
-            self._plan["steal"] = max(known)
+            self._plan["steal"] = max(self._plan.get("steals", []), default=None)
             self.folder.write_plan(self._plan)
 
 
