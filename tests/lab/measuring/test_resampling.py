@@ -73,13 +73,37 @@ def covered(items: list[Origin], groups: NDArray[np.int64], trials: int) -> floa
 def test_intervals_cover_where_rows_are_said_again() -> None:
     items = origins(calls=40, each=4, rows=20)
     assert Resampler(items).unit == "rows"
-    assert covered(items, np.arange(160) % 20, 200) >= 0.88
+    assert covered(items, np.arange(160) % 20, 120) >= 0.88
 
 
 def test_intervals_cover_where_turns_of_a_call_are_alike() -> None:
     items = origins(calls=20, each=4, rows=80)
     assert Resampler(items).unit == "calls"
-    assert covered(items, np.arange(80) // 4, 200) >= 0.88
+    assert covered(items, np.arange(80) // 4, 120) >= 0.88
+
+
+@pytest.mark.parametrize(
+    ("items", "groups"),
+    [
+        (origins(40, 4, 20), np.arange(160) % 20),
+        (origins(20, 4, 80), np.arange(80) // 4),
+    ],
+    ids=["rows", "calls"],
+)
+def test_intervals_of_rates_cover(
+    items: list[Origin], groups: NDArray[np.int64], request: pytest.FixtureRequest
+) -> None:
+    random = np.random.default_rng(11)
+    resampler, hits, trials = Resampler(items), 0, 200
+    assert request.node.callspec.id == resampler.unit
+    for _ in range(trials):
+        likely = random.beta(2, 6, groups.max() + 1)[groups]
+        values = (random.random(len(groups)) < likely).astype(float)
+        found = resampler.mean(values.tolist(), items)
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= 0.25 <= found.high
+    assert hits / trials >= 0.88
 
 
 def test_drawing_by_calls_would_not_cover_where_rows_are_said_again() -> None:
@@ -87,7 +111,7 @@ def test_drawing_by_calls_would_not_cover_where_rows_are_said_again() -> None:
     items = origins(calls=40, each=4, rows=20)
     as_if = [Origin(item.call, f"{k}") for k, item in enumerate(items)]
     assert Resampler(as_if).unit == "calls"
-    assert covered(as_if, np.arange(160) % 20, 100) < 0.8
+    assert covered(as_if, np.arange(160) % 20, 50) < 0.8
 
 
 @settings(max_examples=3, deadline=None)
