@@ -77,12 +77,14 @@ def ramp(*after: float) -> Results:
     ],
 )
 def test_latency_is_held_up_to_the_knee(after: tuple[float, ...], held: int) -> None:
-    assert load.held(ramp(*after)) == held
+    assert load.held(ramp(*after)).calls == held
 
 
 def test_calls_that_fail_are_not_held() -> None:
     results = {**ramp(300), "2 calls": a_conclusion(2, post_commit_p90=300, failed_calls=1)}
-    assert load.held(results) == 1
+    most = load.held(results)
+    assert most.calls == 1
+    assert most.why == "2 calls: 1 calls failed"
 
 
 def test_a_plan_scales_what_a_core_held() -> None:
@@ -90,12 +92,14 @@ def test_a_plan_scales_what_a_core_held() -> None:
     assert need.workers == 167  # six calls each: 60 % of ten
     assert need.memory_gb == pytest.approx(167 * 0.25)
     assert load.plan(1, 1, 250.0).workers == 1
+    assert load.plan(10, 1, None).memory_gb is None
 
 
 def test_what_the_load_says_names_every_size() -> None:
     lines = load.LOAD.say(ramp(300, 310))
-    assert lines[0].startswith("held: 2 calls")
-    assert [line.split(" calls")[0] for line in lines[1:]] == ["10", "1,000", "100,000"]
+    assert lines[0].startswith("held: at least 2 calls")
+    assert lines[1] == "the ramp ended before anything was lost"
+    assert [line.split(" calls")[0] for line in lines[2:]] == ["10", "1,000", "100,000"]
 
 
 def test_findings_leave_out_what_was_not_measured() -> None:

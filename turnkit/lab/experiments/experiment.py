@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
-from turnkit.lab.compare import ComparedRun, Difference, compare
+from turnkit.lab.compare import ComparedRun, Difference, PairedRun, compare
 from turnkit.lab.concluding import Conclusion
 from turnkit.lab.report.rows import rows_of
 from turnkit.lab.request import RunRequest
@@ -117,6 +117,18 @@ def value(conclusion: Conclusion, name: str) -> float | None:
     return None if found is None else found.get("value")
 
 
+def paired(results: Results, first: str, second: str) -> PairedRun | None:
+    """Compare `second` with `first`, turn by turn; None without turns of both."""
+    if not {first, second} <= set(results):
+        return None
+    runs = [
+        ComparedRun(name, run.plan, results[name].figures, tuple(rows_of(run)))
+        for name, run in ((name, results[name].run) for name in (first, second))
+    ]
+    pairs = compare(runs).paired
+    return pairs[0] if pairs else None
+
+
 def saved(results: Results, first: str, second: str, latency: str) -> Difference | None:
     """Compare two conditions turn by turn: how much less `second` has of a latency.
 
@@ -128,14 +140,8 @@ def saved(results: Results, first: str, second: str, latency: str) -> Difference
     latency : str
         ``"v2v_ms"``, ``"eot_ms"`` or ``"post_commit_ms"``.
     """
-    runs = [
-        ComparedRun(name, run.plan, figures, tuple(rows_of(run)))
-        for name, run, figures in (
-            (name, results[name].run, results[name].figures) for name in (second, first)
-        )
-    ]
-    pairs = compare(runs).paired
-    return pairs[0].differences.get(latency) if pairs else None
+    pairs = paired(results, second, first)
+    return None if pairs is None else pairs.differences.get(latency)
 
 
 def in_words(difference: Difference) -> str:

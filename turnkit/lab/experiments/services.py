@@ -19,7 +19,10 @@ from turnkit.lab.experiments.experiment import (
 )
 
 if TYPE_CHECKING:
+    from turnkit.lab.concluding import Conclusion
     from turnkit.lab.services.openai_stub import ChatStub
+
+ENOUGH = "--turns 1000 shows a P99"
 
 TAIL = "tail:120:0.3:0.05:1500"
 """First token: lognormal about 120 ms, and one in twenty 1.5 s later (chosen, simulated)."""
@@ -88,20 +91,27 @@ def _say_hedging(results: Results) -> list[str]:
     for name, conclusion in results.items():
         if alone is None or conclusion is alone:
             continue
-        tail = "post_commit_p99" if "post_commit_p99" in alone.figures else "post_commit_p90"
-        before, after = value(alone, tail), value(conclusion, tail)
-        asked, won, turns = (value(conclusion, e) for e in ("hedges", "hedge_wins", "turns"))
-        if None not in (before, after, asked, won, turns):
-            lines.append(
-                f"{name}: {tail} {before:.0f} -> {after:.0f} ms, for {asked:.0f} more requests in "
-                f"{turns:.0f} turns, of which {won:.0f} won"
-            )
+        if value(alone, "post_commit_p99") is None:
+            lines.append(f"{name}: one turn in twenty is slow, too few turns to see it: {ENOUGH}")
+            continue
+        before, after = (_with_interval(each, "post_commit_p99") for each in (alone, conclusion))
+        asked, won, turns = (value(conclusion, e) or 0 for e in ("hedges", "hedge_wins", "turns"))
+        lines.append(
+            f"{name}: post-commit P99 {before} -> {after} ms, for {asked:.0f} more requests in "
+            f"{turns:.0f} turns, of which {won:.0f} won"
+        )
     return lines
 
 
+def _with_interval(conclusion: Conclusion, name: str) -> str:
+    found = conclusion.figures[name]
+    shown = "-" if found.get("value") is None else f"{found['value']:.0f}"
+    if found.get("low") is None or found.get("high") is None:
+        return shown
+    return f"{shown} [{found['low']:.0f} .. {found['high']:.0f}]"
+
+
 def _say_connections(results: Results) -> list[str]:
-    if len(results) < 2:
-        return []
     less = saved(results, "a connection a request", "kept", "post_commit_ms")
     return [] if less is None else [f"kept connections save {in_words(less)}, of post-commit delay"]
 
