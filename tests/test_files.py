@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnkit.errors import InputError
 from turnkit.files import CACHE_VARIABLE, atomic_path, cache_dir, sha256_file
 
 
@@ -55,6 +57,32 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         interrupted()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["rows.parquet"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names are POSIX")
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_file_stays_what_it_is(tmp_path: Path, linked: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (tmp_path / "link" if linked else pipe, tmp_path):
+        with pytest.raises(InputError, match="expected a file"), atomic_path(path) as aside:
+            aside.write_text("new")
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["link", "pipe"]
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link, file = tmp_path / "link.txt", tmp_path / "there" / "file.md"
+    link.symlink_to(file)
+    for text in ("first", "second"):
+        with atomic_path(link) as aside:
+            assert (aside.parent, aside.suffix) == (file.parent, link.suffix)
+            aside.write_text(text)
+        assert link.is_symlink()
+        assert file.read_text() == text
+        assert names(file.parent) == ["file.md"]
 
 
 def test_a_body_that_writes_nothing_is_an_error(tmp_path: Path) -> None:

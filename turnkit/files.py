@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from turnkit.errors import InputError
+
 CACHE_VARIABLE = "TURNKIT_CACHE"
 """Environment variable that moves the cache."""
 
@@ -49,7 +51,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path-like
-        The file to be. Missing folders are created; an existing file is replaced.
+        The file to be. Missing folders are created; an existing file is replaced, where a
+        link leads, the file that it leads to.
 
     Yields
     ------
@@ -58,12 +61,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
+    InputError
+        If there is something else of that name: a folder, a device or a pipe.
     FileNotFoundError
         If the body wrote no file.
     """
-    final = Path(path)
+    final = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
+    # A rename would take the place of a device, too.
+    if final.exists() and not final.is_file():
+        raise InputError(f"{path}: expected a file or a new name; it is a folder or a device")
     final.parent.mkdir(parents=True, exist_ok=True)
-    aside = final.with_name(f".{uuid.uuid4().hex}-{final.name}")
+    aside = final.with_name(f".{uuid.uuid4().hex}-{Path(path).name}")
     try:
         yield aside
         _flush(aside)
