@@ -110,6 +110,8 @@ def test_nonsense_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
         turnkit_compare(tmp_path / "none")
     with pytest.raises(ConfigError, match="v2v_p9"):
         turnkit_compare(runs[0], "--fail-if", "v2v_p9 > 3ms")
+    with pytest.raises(ConfigError, match=r"v2v_p90 > 1\.1x': there is nothing to compare"):
+        turnkit_compare(runs[0], "--fail-if", "v2v_p90 > 1.1x")
     with pytest.raises(ConfigError, match="--seed"):
         turnkit_compare(runs[0], "--seed", "-1")
     with pytest.raises(ConfigError, match="--out"):

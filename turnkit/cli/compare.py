@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from turnkit.lab.report.comparing import comparison_text, write_comparison
 
     _check(args)
-    verdicts = _Conditions(args.fail_if)
+    verdicts = _Conditions(args.fail_if, runs=len(args.runs))
     comparison = compare([read(path, name) for path, name in _named(args.runs)], args.seed)
     judged = verdicts.judge(comparison)
     if args.out is not None:
@@ -76,10 +76,16 @@ def _status(judged: list[tuple[str, Verdict]]) -> int:
 class _Conditions:
     """What must not hold; read before anything is measured, so that nonsense is told at once."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: list[str], runs: int) -> None:
+        from turnkit.errors import ConfigError
         from turnkit.lab.measuring.checks import parse_check
 
         self._checks = [parse_check(text) for text in texts]
+        for check in self._checks:
+            if check.relative and runs == 1:
+                raise ConfigError(
+                    f"--fail-if '{check}': there is nothing to compare a single run with"
+                )
 
     def judge(self, comparison: Comparison) -> list[tuple[str, Verdict]]:
         """Judge every run but the reference; a run alone is judged itself."""
