@@ -53,7 +53,13 @@ def finished(folder: Path, source: Path, network: str | None = None) -> RunFolde
         (["nowhere.yaml"], "nowhere.yaml"),
         (["SCENARIO", "--network", "lunar"], "network 'lunar': expected far, good"),
         (["embedded:test", "--network", "lunar"], "network 'lunar': expected far, good"),
-        (["SCENARIO", "--turns", "0"], "turns 0: expected at least 1"),
+        (["SCENARIO", "--turns", "0"], "turns 0: expected 1 .. 100000"),
+        (["SCENARIO", "--turns", "100001"], "turns 100001: expected 1 .. 100000"),
+        (["SCENARIO", "--longest", "3"], "longest 3 s: for a corpus"),
+        (["embedded:test", "--longest", "-1"], "longest -1.0 s: expected more than 0"),
+        (["embedded:test", "--longest", "nan"], "longest nan s: expected more than 0"),
+        (["RELATIVE"], "expect 'v2v_p90 > 1.1x': one run has no other"),
+        (["SCENARIO", "--link", "plot=no/such.png"], "there is no no/such.png"),
         (["SCENARIO", "--callers", "0"], "callers 0: expected 1 .. 1000"),
         (["SCENARIO", "--seed", "-1"], "seed -1: expected 0 or more"),
         (["SCENARIO", "--link", "nonsense"], "--link 'nonsense': expected NAME=FILE"),
@@ -68,7 +74,12 @@ def test_what_does_not_fit_is_named_with_status_2(
     options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("mine")
-    names = {"SCENARIO": str(scenario(tmp_path)), "FILE": str(tmp_path / "file")}
+    (tmp_path / "other").mkdir()
+    names = {
+        "SCENARIO": str(scenario(tmp_path)),
+        "RELATIVE": str(scenario(tmp_path / "other", "[v2v_p90 > 1.1x]")),
+        "FILE": str(tmp_path / "file"),
+    }
     given = [names.get(each, each) for each in options]
     # The last --out wins.
     assert main(["call", given[0], "--out", str(tmp_path / "run"), *given[1:]]) == 2
@@ -117,6 +128,18 @@ def test_a_finished_run_is_measured_and_says_what_was_simulated(
     assert (run.path / "report.html").is_file()
     assert main([*command, "--network", "far", "--json"]) == 0
     assert "figures" in json.loads(capsys.readouterr().out)
+
+
+def test_links_lead_to_files_and_addresses(tmp_path: Path) -> None:
+    source = scenario(tmp_path)
+    run = finished(tmp_path / "run", source)
+    (tmp_path / "a #1 50%.png").write_text("")
+    links = [f"plot={tmp_path / 'a #1 50%.png'}", "site=https://example.org/a?b=c#d"]
+    command = ["call", str(source), "--agent", AGENT, "--out", str(run.path)]
+    assert main([*command, *(part for each in links for part in ("--link", each))]) == 0
+    page = (run.path / "report.html").read_text("utf-8")
+    assert 'href="../a%20%231%2050%25.png"' in page
+    assert 'href="https://example.org/a?b=c#d"' in page
 
 
 def test_what_was_expected_and_did_not_happen_is_status_1(

@@ -49,7 +49,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--link",
         action="append",
         default=[],
-        metavar="NAME=FILE",
+        metavar="NAME=FILE_OR_URL",
         help="something else that the report is to lead to; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -128,13 +128,18 @@ def _request(args: argparse.Namespace) -> RunRequest:
 def _link(text: str, folder: Path) -> tuple[str, str]:
     """Name and address of a link, the address as seen from the report."""
     import os
+    from urllib.parse import quote
 
     from turnkit.errors import ConfigError
 
     name, equals, file = text.partition("=")
     if not (name and equals and file):
         raise ConfigError(f"--link {text!r}: expected NAME=FILE")
-    return name, Path(os.path.relpath(file, folder)).as_posix()
+    if file.startswith(("http://", "https://")):
+        return name, file
+    if not Path(file).exists():
+        raise ConfigError(f"--link {text!r}: there is no {file}; expected NAME=FILE")
+    return name, quote(Path(os.path.relpath(file, folder)).as_posix())
 
 
 def _short(source: str) -> str:

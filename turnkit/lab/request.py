@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from turnkit.errors import ConfigError
 from turnkit.lab.agents.opening import is_address
 from turnkit.lab.network.profile import NetworkProfile, load_network
+from turnkit.lab.scenario.schema import MOST_REPEATS
 from turnkit.lab.scenario.script import Script
 
 PLAYOUT_DELAY_S = 0.03
@@ -60,8 +62,10 @@ class RunRequest:
     here: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.turns is not None and self.turns < 1:
-            raise ConfigError(f"turns {self.turns}: expected at least 1")
+        if self.turns is not None and not 1 <= self.turns <= MOST_REPEATS:
+            raise ConfigError(f"turns {self.turns}: expected 1 .. {MOST_REPEATS}")
+        if self.longest_s is not None and not 0 < self.longest_s < math.inf:
+            raise ConfigError(f"longest {self.longest_s} s: expected more than 0")
         if not 1 <= self.callers <= 1000:
             raise ConfigError(f"callers {self.callers}: expected 1 .. 1000")
         if not 0 <= self.playout_delay_s <= 2:
@@ -119,7 +123,15 @@ def _scenario(request: RunRequest) -> Prepared:
     from turnkit.lab.scenario.planning import plan_scenario
     from turnkit.lab.scenario.schema import load_scenario
 
+    if request.longest_s is not None:
+        raise ConfigError(f"longest {request.longest_s:g} s: for a corpus; this is a scenario")
     scenario = load_scenario(request.source, parse_check)
+    for text in scenario.expect:
+        if parse_check(text).relative:
+            raise ConfigError(
+                f"{request.source}: expect {text!r}: one run has no other to be compared with; "
+                "that is for turnkit compare --fail-if"
+            )
     overrides = () if is_address(request.agent) else (*scenario.agent, *request.overrides)
     network = request.network or scenario.network
     request = replace(request, overrides=overrides, network=network)

@@ -162,6 +162,7 @@ def test_a_step_that_does_not_fit_is_named(steps: str, named: list[str]) -> None
         ({"about": None}, ["about None", "text"]),
         ({"about": "  "}, ["about", "words"]),
         ({"repeat": 0}, ["repeat 0", "1 or more"]),
+        ({"repeat": 100_001}, ["repeat 100001", "100000 at most"]),
         ({"repeat": "often"}, ["repeat 'often'", "a whole number"]),
         ({"agent": "conversation.greeting=Hello"}, ["agent", "a list"]),
         ({"agent": ["limits.idle_s=1", "greeting"]}, ["agent.1", "'greeting'", "key=value"]),

@@ -18,6 +18,9 @@ from turnkit.settings_file import apply_override, build, check_keys, load_yaml
 
 _LONGEST_S = 600.0
 
+MOST_REPEATS = 100_000
+"""Calls of a run at most: planned in memory, and weeks long."""
+
 
 @dataclass(frozen=True, slots=True)
 class SayStep:
@@ -95,8 +98,8 @@ class _Head:
     expect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.repeat < 1:
-            raise ConfigError(f"repeat {self.repeat!r}: expected 1 or more")
+        if not 1 <= self.repeat <= MOST_REPEATS:
+            raise ConfigError(f"repeat {self.repeat!r}: expected 1 or more, {MOST_REPEATS} at most")
         if not self.about.strip():
             raise ConfigError(f"about {self.about!r}: expected words")
 
