@@ -125,7 +125,7 @@ def test_calls_that_fail_one_after_the_other_end_the_run(
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"turns": 0}, "turns 0: expected at least 1"),
+        ({"turns": 0}, "turns 0: expected 1 .. "),
         ({"callers": 0}, "callers 0: expected 1 .. 1000"),
         ({"seed": -1}, "seed -1: expected 0 or more"),
         ({"playout_delay_s": 3.0}, "playout delay 3"),
@@ -335,3 +335,14 @@ def test_a_digest_hears_every_change_of_a_sound(field: str) -> None:
     )
     assert one == digest([Script(0, (Say(replace(sound)),), 1)])
     assert one != two
+
+
+def test_a_refused_agent_leaves_no_plan_behind(tmp_path: Path, calls: Calls) -> None:
+    folder = RunFolder(tmp_path / "run")
+    wrong = RunRequest("embedded:test", "budget", ("llm.api_key=sk-abcdefghijk",), turns=1)
+    with pytest.raises(ConfigError) as caught:
+        asyncio.run(run(prepare(wrong), folder))
+    kept = [path.read_text() for path in folder.path.rglob("*") if path.is_file()]
+    assert not any("sk-abcdefghijk" in text for text in (*kept, str(caught.value)))
+    asyncio.run(run(prepare(RunRequest("embedded:test", "budget", turns=1)), folder))
+    assert calls.placed == [0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
-    from turnkit.lab.experiments.experiment import Options
+    from turnkit.lab.experiments.experiment import Experiment, Options
 
 NAMES = (
     "modes", "detectors", "hedging", "connections", "jitter", "line", "region", "load", "ears",
@@ -54,9 +54,10 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(error, MissingDependencyError) or package in {"", "turnkit"}:
             raise
         raise MissingDependencyError(package, "agent", "turnkit experiment") from error
+    options = _options(args)
     if args.name == "ears":
         return _ears(args)
-    return _compare(args, EXPERIMENTS[args.name])
+    return _compare(args, EXPERIMENTS[args.name], options)
 
 
 def _options(args: argparse.Namespace) -> Options:
@@ -73,19 +74,17 @@ def _options(args: argparse.Namespace) -> Options:
     )
 
 
-def _compare(args: argparse.Namespace, experiment: object) -> int:
+def _compare(args: argparse.Namespace, experiment: Experiment, options: Options) -> int:
     import asyncio
     import sys
     from pathlib import Path
 
     from tqdm import tqdm
 
-    from turnkit.lab.experiments.experiment import Experiment
     from turnkit.lab.experiments.page import save
     from turnkit.lab.experiments.running import findings, run_experiment
     from turnkit.lab.records import CallRecord
 
-    assert isinstance(experiment, Experiment)
     out = Path(args.out or f"runs/experiment-{args.name}")
     bars: list[tqdm[None]] = []
 
@@ -99,7 +98,7 @@ def _compare(args: argparse.Namespace, experiment: object) -> int:
         results = asyncio.run(
             run_experiment(
                 experiment,
-                _options(args),
+                options,
                 out,
                 begin,
                 lambda line: print(line, file=sys.stderr),
@@ -111,7 +110,7 @@ def _compare(args: argparse.Namespace, experiment: object) -> int:
             bar.close()
     shown = findings(experiment, results)
     print(experiment.question, "", shown.table, "", *shown.lines, sep="\n")
-    print(f"\nreport: {save(experiment, results, shown, out)}")
+    print(f"seed {options.seed}\n\nreport: {save(experiment, results, shown, out)}")
     return 0
 
 

@@ -124,16 +124,19 @@ class _Sitting:
 
 
 def _begin(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
-    """Write the plan, or see that it is the one that is there."""
+    """Make the plan, or see that it is the one that is there.
+
+    It is written once the agent answered: a preset that is refused, which may hold a key,
+    leaves no trace, and a slip of the pen does not take the folder.
+    """
     if folder.path.exists() and not folder.path.is_dir():
         raise ConfigError(f"{folder.path}: a file; expected a folder for the run")
     plan, asked = folder.read_plan(), plan_of(prepared)
     if plan:
         check_same(folder, plan, asked)
         return plan
-    if folder.path.exists() and any(folder.path.iterdir()):
+    if folder.path.exists() and any(each.name != AGENT_LOG for each in folder.path.iterdir()):
         raise ConfigError(f"{folder.path}: not empty, and no run of calls")
-    folder.write_plan(asked)
     return asked
 
 

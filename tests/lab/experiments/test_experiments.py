@@ -11,6 +11,7 @@ import pytest
 
 from turnkit.agent.preset import read_preset
 from turnkit.cli.experiment import NAMES
+from turnkit.errors import ConfigError
 from turnkit.lab.concluding import Conclusion
 from turnkit.lab.experiments import load
 from turnkit.lab.experiments.experiment import Options, Results
@@ -117,3 +118,16 @@ def test_cells_have_units_and_intervals() -> None:
     assert "490" in cell("v2v_p50", {"value": 512.4, "low": 490.0, "high": 530.0}).interval
     assert cell("false_interruption_rate", {"value": 0.25}).value == "25.0 %"
     assert cell("v2v_p99", None).value == "-"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"turns": 0}, "turns 0: expected at least 1"),
+        ({"callers": -1}, "callers -1: expected at least 1"),
+        ({"agent": "http://host:80"}, "takes a preset"),
+    ],
+)
+def test_options_that_make_no_sense_are_named(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Options(**values)

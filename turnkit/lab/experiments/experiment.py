@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
+from turnkit.errors import ConfigError
+from turnkit.lab.agents.opening import is_address
 from turnkit.lab.compare import ComparedRun, Difference, PairedRun, compare
 from turnkit.lab.concluding import Conclusion
 from turnkit.lab.report.rows import rows_of
@@ -40,6 +42,16 @@ class Options:
     callers: int | None = None
     longest_s: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("turns", "callers"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ConfigError(f"{name} {number}: expected at least 1")
+        if self.agent is not None and is_address(self.agent):
+            raise ConfigError(
+                f"agent {self.agent}: experiments change settings, which takes a preset"
+            )
 
 
 @dataclass(frozen=True, slots=True)

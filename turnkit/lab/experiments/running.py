@@ -118,7 +118,7 @@ async def _run_condition(
     condition: Condition, folder: RunFolder, begin: Begin, report: Callable[[str], None]
 ) -> None:
     prepared = await asyncio.to_thread(prepare, condition.request)
-    done = set(folder.finished())
+    done = set(folder.came_about())
     before = sum(script.turns for script in prepared.scripts if script.number in done)
     total = sum(script.turns for script in prepared.scripts)
     told = begin(condition.name, total, before)
