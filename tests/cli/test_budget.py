@@ -81,6 +81,10 @@ def test_the_table_says_what_is_simulated(folder: Path, capsys: pytest.CaptureFi
 def test_nonsense_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="delay 'soon'"):
         turnkit_budget(folder, "--llm", "soon")
+    with pytest.raises(ConfigError, match="--llm: delay 'lognormal:180:99': expected a sigma"):
+        turnkit_budget(folder, "--llm", "lognormal:180:99")
+    with pytest.raises(ConfigError, match="--tts: delay '1e12': expected 3600000 ms at most"):
+        turnkit_budget(folder, "--tts", "1e12")
     with pytest.raises(ConfigError, match="region"):
         turnkit_budget(folder, "--region", "-3")
     with pytest.raises(ConfigError, match="--seed"):

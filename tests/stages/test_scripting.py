@@ -41,7 +41,8 @@ def test_a_seed_gives_the_same_again(spec: str) -> None:
 @pytest.mark.parametrize(
     "spec",
     ["", "x", -1, "inf", "uniform:2:1", "uniform:1", "lognormal:1:2:3", "tail:1:1:1", "normal:1:1",
-     "tail:120:0.3:1.5:10", "tail:120:0.3:-0.1:10"],
+     "lognormal:180:99", "tail:120:5.1:0.1:10", "lognormal:3600001:1", "tail:1:1:0.1:1e9",
+     "1e300", "uniform:1:1e9", "tail:120:0.3:1.5:10", "tail:120:0.3:-0.1:10"],
 )  # fmt: skip
 def test_specs_that_do_not_fit(spec: str | float) -> None:
     with pytest.raises(ConfigError, match="delay"):

@@ -114,9 +114,9 @@ class Change:
     mode: str | None = None
 
     def __post_init__(self) -> None:
-        for spec in (self.stt, self.llm, self.tts):
+        for stage, spec in (("stt", self.stt), ("llm", self.llm), ("tts", self.tts)):
             if spec is not None:
-                Delay(spec)
+                _check_delay(stage, spec)
         if not 0 <= self.region_ms < 60_000:
             raise ConfigError(f"region {self.region_ms:g}: expected 0 .. 60000 ms")
         if self.mode is not None and self.mode not in MODES:
@@ -132,6 +132,13 @@ class Change:
         if self.mode:
             parts.append(f"{self.mode} mode")
         return ", ".join(parts) or "nothing changed"
+
+
+def _check_delay(stage: str, spec: str) -> None:
+    try:
+        Delay(spec)
+    except ConfigError as error:
+        raise ConfigError(f"--{stage}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,12 @@ import numpy as np
 
 from turnkit.errors import ConfigError, StageError
 
+_LONGEST_MS = 3_600_000.0
+"""An hour: longer than any call."""
+
+_LARGEST_SIGMA = 5.0
+"""Of a logarithm: beyond it a draw in a hundred is a hundred thousand times the median."""
+
 FaultKind = Literal["none", "die", "hang", "error", "garbage"]
 """What can go wrong: ending without a word, never answering, an error, or nonsense."""
 
@@ -34,7 +40,8 @@ class Delay:
     Raises
     ------
     ConfigError
-        If the spec is none of these, or a number is negative.
+        If the spec is none of these, a number is negative, a time longer than an hour, or
+        sigma larger than 5.
     """
 
     def __init__(self, spec: str | float, seed: int = 0) -> None:
@@ -54,6 +61,11 @@ class Delay:
                 "lognormal:MEDIAN:SIGMA or tail:MEDIAN:SIGMA:CHANCE:MORE"
             )
         self._name, self._values = name, values
+        times = values if name in ("constant", "uniform") else [values[0], *values[3:]]
+        if any(time > _LONGEST_MS for time in times):
+            raise ConfigError(f"delay {self.spec!r}: expected {_LONGEST_MS:.0f} ms at most")
+        if name in ("lognormal", "tail") and values[1] > _LARGEST_SIGMA:
+            raise ConfigError(f"delay {self.spec!r}: expected a sigma of 0 .. {_LARGEST_SIGMA:g}")
         if name == "uniform" and values[0] > values[1]:
             raise ConfigError(f"delay {self.spec!r}: the lower end comes first")
         if name == "tail" and values[2] > 1:
