@@ -421,7 +421,13 @@ def test_messages_of_the_caller() -> None:
     async def body() -> None:
         async with scripted() as stack, calling(stack) as call:
             call.transport.message(type="link", rtt_ms=40, jitter_ms=1, playout_ms=30)
-            for odd in ({"rtt_ms": "x"}, {"rtt_ms": -9e9, "playout_ms": 0}, {"playout_ms": None}):
+            odd_ones: tuple[dict[str, Any], ...] = (
+                {"rtt_ms": "x"},
+                {"rtt_ms": -9e9, "playout_ms": 0},
+                {"rtt_ms": 10**400, "playout_ms": 0},
+                {"playout_ms": None},
+            )
+            for odd in odd_ones:
                 call.transport.message(type="link", **odd)
             call.transport.message(type="unheard of")
             call.transport.message(no="type")

@@ -110,7 +110,7 @@ class Display:
 
     def _take_link(self, message: Mapping[str, Any]) -> None:
         """Take a client's figures of the way from the transport to its ear."""
-        with suppress(KeyError, TypeError, ValueError):
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
             value = float(message["rtt_ms"]) / 2 + float(message["playout_ms"])
             if 0 <= value < 10_000:
                 self._transport_ms = value
