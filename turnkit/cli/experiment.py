@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from turnkit.lab.experiments.experiment import Experiment, Options
 
 NAMES = (
-    "modes", "detectors", "hedging", "connections", "jitter", "line", "region", "load", "ears",
+    "modes", "detectors", "barge-in", "hedging", "connections", "jitter", "line", "region",
+    "load", "ears",
 )  # fmt: skip
 
 

@@ -25,7 +25,8 @@ import soundfile
 
 from turnkit.errors import RunError
 from turnkit.files import atomic_path
-from turnkit.lab.records import RATE, AgentLog, CallRecord, CallRecording, Ping, Said
+from turnkit.lab.checked import USAGE_KEYS, checked_plan, checked_record, is_number
+from turnkit.lab.records import RATE, AgentLog, CallRecord, CallRecording, Ping
 
 PLAN = "run.json"
 CALL, AUDIO, LOG = "call.json", "audio.flac", "agent.jsonl"
@@ -69,10 +70,10 @@ class RunFolder:
         path = self.path / PLAN
         if not path.is_file():
             return {}
-        content = _read_json(path)
-        if not isinstance(content, dict):
-            raise RunError(f"{path}: expected an object")
-        return content
+        try:
+            return checked_plan(_read_json(path))
+        except TypeError as error:
+            raise RunError(f"{path}: {error}") from error
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         """Write what was asked."""
@@ -139,7 +140,7 @@ class RunFolder:
 
     def read_record(self, number: int) -> CallRecord:
         """Read what is kept of a call without its audio; raises as `read_call`."""
-        return _read_record(self.path / "calls" / f"{number:04d}" / CALL)
+        return _read_record(self.path / "calls" / f"{number:04d}" / CALL, number)
 
     def read_log(self, number: int) -> AgentLog:
         """Read what the agent told in a call, or nothing; raises as `read_call`."""
@@ -190,23 +191,23 @@ def _read_json(path: Path) -> Any:
         raise RunError(f"{path}: cannot be read ({error})") from error
 
 
-def _read_record(path: Path) -> CallRecord:
+def _read_record(path: Path, number: int) -> CallRecord:
     content = _read_json(path)
     try:
-        said = tuple(_said(each) for each in content.pop("said"))
-        return CallRecord(said=said, **content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return checked_record(content, number)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{path}: not the record of a call ({error})") from error
-
-
-def _said(content: dict[str, Any]) -> Said:
-    holds = tuple((float(start), float(end)) for start, end in content.pop("holds"))
-    return Said(holds=holds, **content)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """Lines of a log; a last one that was cut off is left out."""
-    lines = path.read_text("utf-8").splitlines()
+    try:
+        # Not splitlines: other ends of lines may stand inside a message.
+        lines = path.read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path}: cannot be read ({error})") from error
+    if not lines[-1]:
+        lines.pop()
     for number, line in enumerate(lines, start=1):
         try:
             content = json.loads(line)
@@ -227,8 +228,8 @@ def _usage(line: str) -> dict[str, float] | None:
         return None
     if not isinstance(content, dict):
         return None
-    numbers = all(isinstance(value, int | float) for value in content.values())
-    return content if numbers else None
+    whole = all(key in content for key in USAGE_KEYS)
+    return content if whole and all(map(is_number, content.values())) else None
 
 
 def _read_log(path: Path) -> AgentLog:
@@ -240,7 +241,9 @@ def _read_log(path: Path) -> AgentLog:
             if "ping" in line:
                 pings.append(Ping(*map(float, line["ping"])))
             else:
+                if not isinstance(line["message"], dict):
+                    raise TypeError("message: expected an object")
                 messages.append((float(line["came"]), line["message"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"{path}: line {number}: not what an agent tells ({error})") from error
     return AgentLog(tuple(messages), tuple(pings))

@@ -16,7 +16,11 @@ from turnkit.lab.scenario.script import Script
 PLAYOUT_DELAY_S = 0.03
 """The listener's buffer: Chromium's own adds about 32 ms on a good network."""
 
+OVER = "over:"
+"""Begins the name of what is said over the agent's greeting: ``over:interruption``."""
+
 _YAML = (".yaml", ".yml")
+_TRIALS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class RunRequest:
     Attributes
     ----------
     source : str
-        A scenario's YAML file, or a corpus.
+        A scenario's YAML file, a corpus, or ``over:KIND`` (interruption, backchannel or
+        noise) for things said over a long greeting.
     agent : str
         An address, or a preset that is served by a process of its own.
     overrides : tuple of str
@@ -115,6 +120,8 @@ def prepare(request: RunRequest) -> Prepared:
     """
     if request.source.endswith(_YAML):
         return _scenario(request)
+    if request.source.startswith(OVER):
+        return _over(request)
     return _corpus(request)
 
 
@@ -139,6 +146,16 @@ def _scenario(request: RunRequest) -> Prepared:
     scripts = plan_scenario(scenario, request.turns, request.seed, callers=request.callers)
     about = {"scenario": scenario.name, "about": scenario.about, "synthetic": None}
     return Prepared(request, scripts, profile, tuple(scenario.expect), about)
+
+
+def _over(request: RunRequest) -> Prepared:
+    from turnkit.lab.scenario.planning import plan_overlaps
+
+    kind = request.source.removeprefix(OVER)
+    trials = request.turns or _TRIALS
+    scripts = plan_overlaps(kind, trials, request.seed, callers=request.callers)
+    profile = load_network(request.network) if request.network else None
+    return Prepared(request, scripts, profile, (), {"over": kind, "synthetic": True})
 
 
 def _corpus(request: RunRequest) -> Prepared:

@@ -17,6 +17,7 @@ from turnkit.lab.experiments.experiment import (
     request,
     saved,
 )
+from turnkit.lab.scenario.stimuli import GREETING
 from turnkit.lab.transfer import Transfer, transfer, transfer_text
 
 _LATENCY = ("turns", "v2v_p50", "v2v_p90", "v2v_p99", "v2v_max", "eot_p50", "eot_p90")
@@ -112,6 +113,16 @@ def _add_transfers(results: Results) -> dict[str, object]:
     return {"transfer": {name: each.as_dict() for name, each in _transfers(results).items()}}
 
 
+def _barge_in(options: Options, _services: Mapping[str, str]) -> list[Condition]:
+    # Scripted words would make an interruption of a cough; the embedded stack takes a core.
+    changes = {"agent": options.agent or "embedded", "callers": options.callers or 1}
+    greeting = f"conversation.greeting={GREETING}"
+    return [
+        Condition(f"{kind}s", request(options, greeting, source=f"over:{kind}", **changes))
+        for kind in ("interruption", "backchannel", "noise")
+    ]
+
+
 def _jitter(options: Options, _services: Mapping[str, str]) -> list[Condition]:
     found = []
     for wait_ms in (20, 60, 120):
@@ -154,10 +165,21 @@ JITTER = Experiment(
     (*_LATENCY[:5], "eot_p50", *_HARM, "late_frames"),
     notes=("the network is simulated: real packets through a relay, profile mobile",),
 )
+BARGE_IN = Experiment(
+    "barge-in",
+    "How fast does the agent stop for an interruption, and for what should not stop it?",
+    _barge_in,
+    ("barge_ins", "barge_in_success", "barge_ins_moot", "stop_from_onset_p50",
+     "stop_from_onset_p90", "stop_from_decision_p50", "stop_from_decision_p90",
+     "false_barge_ins", "false_barge_in_rate", "resumes", "resume_gap_p50", "cancel_llm_p50",
+     "cancel_tts_p50", "cancel_stt_p50"),
+    drawn=("stop_from_onset_p50", "stop_from_onset_p90", "stop_from_decision_p50"),
+    notes=("backchannels and noises are synthetic; each trial is a call of its own",),
+)  # fmt: skip
 EXPERIMENTS = {
     each.name: each
     for each in (
-        MODES, WHO_DECIDES, services.HEDGING, services.CONNECTIONS, JITTER, distance.LINE,
+        MODES, WHO_DECIDES, BARGE_IN, services.HEDGING, services.CONNECTIONS, JITTER, distance.LINE,
         distance.REGION, load.LOAD,
     )
 }  # fmt: skip

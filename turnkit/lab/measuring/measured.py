@@ -144,14 +144,15 @@ def measure_call(recording: CallRecording) -> MeasuredCall:
         for heard in hear_turns(recording)
     )
     hello = told.hello
+    stages, mode = hello.get("stages"), hello.get("mode")
     return MeasuredCall(
         record=recording.record,
         turns=turns,
         trials=tuple(read_trials(recording, told, clocks)),
         counts=told.counts,
         duplicate_replies=told.duplicate_replies if recording.log.messages else None,
-        stages=hello.get("stages", {}),
-        mode=hello.get("mode"),
+        stages=stages if isinstance(stages, Mapping) else {},
+        mode=mode if isinstance(mode, str) else None,
         clocks=_quality(recording, clocks),
         cancels=tuple(told.cancels),
     )

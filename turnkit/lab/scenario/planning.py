@@ -15,7 +15,6 @@ from turnkit.lab.scenario.schema import OverStep, SayStep, Scenario, Step
 from turnkit.lab.scenario.script import (
     Action,
     AwaitReply,
-    Kind,
     Rest,
     Say,
     SayOver,
@@ -140,7 +139,7 @@ def plan_corpus(
 
 
 def plan_overlaps(
-    kind: Kind, n: int, seed: int, *, corpus: str = "embedded:test", callers: int = 1
+    kind: str, n: int, seed: int, *, corpus: str = "embedded:test", callers: int = 1
 ) -> list[Script]:
     """Plan calls in which something is said over the agent's greeting, once a call.
 
@@ -178,7 +177,7 @@ def plan_overlaps(
     return _scripts(calls, seed, callers)
 
 
-def _overlap(kind: Kind, number: int, corpus: str) -> Source:
+def _overlap(kind: str, number: int, corpus: str) -> Source:
     if kind == "interruption":
         return CorpusSource(corpus=corpus, at_least_words=_LEAST_WORDS)
     if kind == "backchannel":
