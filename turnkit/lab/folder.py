@@ -202,12 +202,9 @@ def _read_record(path: Path, number: int) -> CallRecord:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """Lines of a log; a last one that was cut off is left out."""
     try:
-        # Not splitlines: other ends of lines may stand inside a message.
-        lines = path.read_text("utf-8").split("\n")
+        lines = path.read_text("utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise RunError(f"{path}: cannot be read ({error})") from error
-    if not lines[-1]:
-        lines.pop()
     for number, line in enumerate(lines, start=1):
         try:
             content = json.loads(line)

@@ -178,3 +178,13 @@ def test_a_log_that_no_agent_writes_is_named(tmp_path: Path, message: dict[str, 
     folder.write_call(recording(track(3), [said(1, 2)], messages=told, number=7))
     with pytest.raises(RunError, match=r"run: call 7: the agent's \w+: not what an agent tells"):
         measure_run(folder)
+
+
+def test_a_hello_of_another_shape_says_nothing_of_the_stages(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    hello = (0.0, HELLO | {"stages": 3, "mode": ["x"]})
+    folder.write_call(recording(track(3), [said(1, 2)], messages=(hello,), number=7))
+    run = measure_run(folder)
+    assert (run.calls[0].stages, run.calls[0].mode) == ({}, None)
+    assert run.simulated == []
+    describe(run)
