@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
@@ -87,7 +87,7 @@ def _compare(args: argparse.Namespace, experiment: Experiment, options: Options)
     from turnkit.lab.records import CallRecord
 
     out = Path(args.out or f"runs/experiment-{args.name}")
-    bars: list[tqdm[None]] = []
+    bars: list[Any] = []
 
     def begin(name: str, total: int, before: int) -> Callable[[CallRecord, int], object]:
         for bar in bars:

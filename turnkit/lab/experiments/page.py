@@ -51,7 +51,7 @@ def _html(experiment: Experiment, results: Results, shown: Findings, figure: Any
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    source = resources.files(__package__).joinpath("page.html").read_text("utf-8")
+    source = resources.files("turnkit.lab.experiments").joinpath("page.html").read_text("utf-8")
     rows = [
         {
             "name": name,
