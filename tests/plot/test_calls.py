@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import html
 import io
 from itertools import pairwise
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from turnkit.lab.measuring.resampling import weighted_quantiles
 from turnkit.plot.call_turns import SPANS, plot_voices, plot_waterfall, plot_waterfalls
 from turnkit.plot.calls import (
     Estimate,
     LoadPoint,
+    _percentile,
     plot_distribution,
     plot_estimates,
     plot_load,
@@ -27,6 +33,12 @@ def drawn(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
     return buffer.getvalue()
+
+
+def drawn_text(figure: Figure) -> str:
+    """The figure as SVG whose words are text."""
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        return html.unescape(drawn(figure))
 
 
 def xy(line: Any) -> list[tuple[float, float]]:
@@ -147,3 +159,47 @@ def test_load_is_drawn_in_order_of_calls() -> None:
     figure = plot_load(points)
     drawn(figure)
     assert xy(figure.axes[0].lines[0]) == [(1, 300), (4, 320), (8, 500)]
+
+
+@pytest.mark.parametrize(
+    ("never", "said", "marks"),
+    [
+        (0, "P50 300, P90 460 ms, 5 turns", 2),
+        (1, "P50 350 ms, P90 never, 6 turns, 1 never answered", 1),
+        (5, "P50 and P90 never, 10 turns, 5 never answered", 0),
+    ],
+)
+def test_turns_that_were_never_answered_are_later_than_all_others(
+    never: int, said: str, marks: int
+) -> None:
+    values = [100.0, 200.0, 300.0, 400.0, 500.0]
+    figure = plot_distribution({"a": values}, unanswered={"a": never, "b": 7})
+    drawn(figure)
+    lines: list[Any] = list(figure.axes[0].lines)
+    line = next(each for each in lines if str(each.get_label()).startswith("a:"))
+    assert line.get_label() == f"a: {said}"
+    assert xy(line)[-1] == (500.0, pytest.approx(100 * 5 / (5 + never)))
+    assert sum(each.get_marker() not in ("None", None) for each in lines) == marks
+
+
+@given(
+    known=st.lists(st.integers(1, 5000), min_size=1, max_size=30),
+    never=st.integers(0, 30),
+    q=st.sampled_from([50, 90]),
+)
+def test_percentiles_with_turns_never_answered_are_those_of_tables(
+    known: list[int], never: int, q: int
+) -> None:
+    values = np.array([*sorted(known), *[np.inf] * never], dtype=np.float64)
+    wanted = weighted_quantiles(values, np.ones((1, len(values))), [q])[0, 0]
+    assert _percentile(values[: len(known)], len(values), q) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("name", ["x$^$", "$", "$a$ b", r"\$x$"])
+def test_names_are_no_formulas(name: str) -> None:
+    for figure in (
+        plot_distribution({name: [1.0, 2.0]}, title=name),
+        plot_estimates({name: {"P50": Estimate(1.0, 0.5, 2.0)}}, title=name),
+        plot_load([LoadPoint(1, 1.0, 2.0, 0.5)], title=name),
+    ):
+        assert name in drawn_text(figure)

@@ -17,6 +17,7 @@ from turnkit.plot.style import (
     dress,
     legend_above,
     new_figure,
+    plain,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ class LoadPoint:
 
 
 def plot_distribution(
-    runs: Mapping[str, ArrayLike], title: str = "", x: str = "voice to voice (ms)"
+    runs: Mapping[str, ArrayLike],
+    title: str = "",
+    x: str = "voice to voice (ms)",
+    unanswered: Mapping[str, int] | None = None,
 ) -> Figure:
     """Share of turns that were answered within a time.
 
@@ -66,11 +70,15 @@ def plot_distribution(
     runs : mapping of str to array_like
         Milliseconds of each turn, by run; NaN is left out.
     title, x : str
+    unanswered : mapping of str to int, optional
+        Turns of each run that were never answered: later than all others, so that a line
+        ends below 100 %. Default: none.
 
     Returns
     -------
     Figure
-        One step line a run; open and filled markers are its P50 and P90.
+        One step line a run; open and filled markers are its P50 and P90, where it gets
+        there.
     """
     figure = new_figure(9.0, 4.0)
     axes = figure.subplots()
@@ -83,18 +91,23 @@ def plot_distribution(
         colour, marker = SERIES[k % len(SERIES)], MARKERS[k % len(MARKERS)]
         corners = min(len(known), _STEPS)
         counts = np.arange(corners + 1) * len(known) // corners
-        times, shares = known[counts[1:] - 1], counts / len(known)
-        p50, p90 = (float(np.percentile(known, q)) for q in (50, 90))
+        never = (unanswered or {}).get(label, 0)
+        turns = len(known) + never
+        times, shares = known[counts[1:] - 1], counts / turns
+        p50, p90 = (_percentile(known, turns, q) for q in (50, 90))
+        lost = f", {never} never answered" if never else ""
         axes.step(
             [times[0], *times], 100 * shares, where="post", color=colour, linewidth=1.8,
-            label=f"{label}: P50 {p50:.0f}, P90 {p90:.0f} ms, {len(known)} turns",
+            label=f"{plain(label)}: {_marks(p50, p90)}, {turns} turns{lost}",
         )  # fmt: skip
         for share, at, face in ((50, p50, "white"), (90, p90, colour)):
+            if not np.isfinite(at):
+                continue
             axes.plot(
                 [at], [share], marker, color=colour, markersize=7, markeredgewidth=1.6,
                 markerfacecolor="none" if face == "white" else face, zorder=5,
             )  # fmt: skip
-        slowest = max(slowest, float(known.max()), 1.05 * p90)
+        slowest = max(slowest, float(known.max()), 1.05 * p90 if np.isfinite(p90) else 0.0)
     for share in (50, 90):
         axes.axhline(share, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)))
     axes.set_ylim(0, 102)
@@ -137,7 +150,7 @@ def plot_estimates(
                     alpha=0.55, solid_capstyle="round",
                 )  # fmt: skip
             axes.plot([found.value], [row + shift], marker, color=colour, markersize=6, zorder=4)
-        axes.plot([], [], marker, color=colour, label=label)
+        axes.plot([], [], marker, color=colour, label=plain(label))
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(max(0.5, len(names) - 0.5), -0.5)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
@@ -182,6 +195,20 @@ def plot_load(
     lower.xaxis.set_major_locator(MaxNLocator(integer=True))
     add_legend(upper)
     return figure
+
+
+def _percentile(known: Floats, turns: int, q: float) -> float:
+    """Percentile of `turns`, of which those that are not known are later than all others."""
+    at = (turns - 1) * q / 100
+    if np.ceil(at) >= len(known):
+        return float("inf")
+    return float(np.interp(at, np.arange(len(known)), known))
+
+
+def _marks(p50: float, p90: float) -> str:
+    if np.isfinite(p90):
+        return f"P50 {p50:.0f}, P90 {p90:.0f} ms"
+    return f"P50 {p50:.0f} ms, P90 never" if np.isfinite(p50) else "P50 and P90 never"
 
 
 def _known(values: ArrayLike) -> Floats:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from turnkit.plot.style import INK, MARKERS, MUTED, SERIES, add_legend, dress, new_figure
+from turnkit.plot.style import INK, MARKERS, MUTED, SERIES, add_legend, dress, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +81,8 @@ def plot_frontier(curves: Sequence[Curve], title: str = "") -> Figure:
         colour, marker = SERIES[k % len(SERIES)], MARKERS[k % len(MARKERS)]
         lined = len(curve.rate) > 0
         axes.step(
-            1000 * curve.latency_s, 100 * curve.rate, where="post", color=colour, label=curve.label,
-            linewidth=1.8 if lined else 0.0, marker=marker, markersize=5,
+            1000 * curve.latency_s, 100 * curve.rate, where="post", color=colour,
+            label=plain(curve.label), linewidth=1.8 if lined else 0.0, marker=marker, markersize=5,
             markevery=(len(curve.rate) // 2, 10**6), markerfacecolor="none" if lined else colour,
         )  # fmt: skip
         for point in curve.points:
@@ -123,7 +123,7 @@ def _name_points(axes: Axes, points: Sequence[PolicyPoint]) -> None:
             groups.append([point])
     for group in groups:
         axes.annotate(
-            ", ".join(point.label for point in group),
+            plain(", ".join(point.label for point in group)),
             (1000 * group[0].latency_s, 100 * group[0].rate), xytext=(6, 5),
             textcoords="offset points", fontsize=8, color=INK, zorder=6,
         )  # fmt: skip
@@ -154,7 +154,9 @@ def plot_reliability(curves: Mapping[str, Reliability], title: str = "") -> Figu
         upper.plot(score, share, color=colour, linewidth=1.2, alpha=0.6)
         # A bin of one pause says little: the area of a marker tells how many there are.
         area = 16 + 84 * count / max(1, count.max(initial=1))
-        upper.scatter(score, share, area, color=colour, marker=marker, linewidth=0, label=label)
+        upper.scatter(
+            score, share, area, color=colour, marker=marker, linewidth=0, label=plain(label)
+        )
         edges = np.linspace(0, 1, len(curve.count) + 1)
         lower.stairs(curve.count, edges, color=colour, linewidth=1.6)
     upper.set_ylim(-0.02, 1.02)
@@ -192,7 +194,7 @@ def plot_durations(durations: Mapping[str, NDArray[np.float64]], title: str = ""
         shares, median = 100 * counts / len(seconds), float(np.median(seconds))
         axes.stairs(
             shares, edges, color=SERIES[k % len(SERIES)], linewidth=1.8,
-            label=f"{label}: {len(seconds)}, median {median:.2f} s",
+            label=f"{plain(label)}: {len(seconds)}, median {median:.2f} s",
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlim(edges[0], 1.02 * edges[-1])

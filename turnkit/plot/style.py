@@ -37,11 +37,16 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def plain(text: str) -> str:
+    """Keep signs of a name from being read as a formula."""
+    return text.replace("$", r"\$")
+
+
 def dress(axes: Axes, x: str, y: str, title: str = "") -> None:
     """Label axes and give them the colours of the house."""
     axes.set_xlabel(x, color=MUTED)
     axes.set_ylabel(y, color=MUTED)
-    axes.set_title(title, color=INK, loc="left", fontsize=11)
+    axes.set_title(plain(title), color=INK, loc="left", fontsize=11)
     axes.tick_params(colors=MUTED, labelsize=9)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from turnkit.detector.policy import FIRST_SCORE_S, Policy
 from turnkit.detector.protocol import EventKind, TurnEvent
-from turnkit.plot.style import CUT, END, HOLD, INK, MUTED, SERIES, WAVE, dress, new_figure
+from turnkit.plot.style import CUT, END, HOLD, INK, MUTED, SERIES, WAVE, dress, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,8 @@ def plot_turn(
         _score_line(score, at / turn.sample_rate, scores, silence)
     dress(wave, "", "samples")
     head, above = turn.id if title is None else title, 18 if turn.spans else 6
-    wave.set_title(head, color=INK, loc="left", fontsize=11, pad=above)  # above names of spans
+    # above names of spans
+    wave.set_title(plain(head), color=INK, loc="left", fontsize=11, pad=above)
     dress(score, "seconds", "score")
     _waveform(wave, turn)
     for axes in (wave, score):

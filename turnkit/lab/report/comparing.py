@@ -176,9 +176,10 @@ def write_comparison(
 
 def _figures(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
     waits = {run.name: [t.v2v_ms for t in run.turns if t.v2v_ms is not None] for run in runs}
+    never = {run.name: sum(turn.missed for turn in run.turns) for run in runs}
     found = [
         drawn(
-            plot_distribution(waits),
+            plot_distribution(waits, unanswered=never),
             "distribution",
             "How long callers waited",
             "From the annotated end of speech to the agent's first audible sample; open marks: "

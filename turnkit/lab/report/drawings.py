@@ -30,7 +30,11 @@ def figures_of(turns: Sequence[TurnRow], plan: Mapping[str, Any]) -> list[dict[s
     if waits:
         found.append(
             drawn(
-                plot_distribution(waits, x="ms"),
+                plot_distribution(
+                    waits,
+                    x="ms",
+                    unanswered={"voice to voice": sum(turn.missed for turn in turns)},
+                ),
                 "distribution",
                 "How long the caller waited",
                 "Share of turns that were answered, or decided, within a time. Voice to voice: "
