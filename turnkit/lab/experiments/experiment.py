@@ -72,6 +72,9 @@ Results = Mapping[str, Conclusion]
 """What each condition showed, in order."""
 
 
+Added = tuple[Sequence[str], Mapping[str, object]]
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """A question and how it is answered.
@@ -90,7 +93,7 @@ class Experiment:
     say : callable
         What follows from the results, in lines.
     add : callable
-        More that is found out about the results: a name and plain values of each.
+        More that is found out about the results, once: lines, and plain values by name.
     notes : tuple of str
         What has to be known to read it, above all what is simulated.
     pinned : bool
@@ -104,7 +107,7 @@ class Experiment:
     drawn: tuple[str, ...] = ("v2v_p50", "v2v_p90", "post_commit_p50")
     services: Callable[[Options], AbstractAsyncContextManager[dict[str, str]]] = no_services
     say: Callable[[Results], Sequence[str]] = field(default=lambda _results: ())
-    add: Callable[[Results], Mapping[str, object]] = field(default=lambda _results: {})
+    add: Callable[[Results], Added] = field(default=lambda _results: ((), {}))
     notes: tuple[str, ...] = ()
     pinned: bool = False
 

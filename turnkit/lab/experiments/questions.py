@@ -8,6 +8,7 @@ from dataclasses import replace
 from turnkit.lab.compare import Difference, PairedRun
 from turnkit.lab.experiments import distance, load, services
 from turnkit.lab.experiments.experiment import (
+    Added,
     Condition,
     Experiment,
     Options,
@@ -18,7 +19,7 @@ from turnkit.lab.experiments.experiment import (
     saved,
 )
 from turnkit.lab.scenario.stimuli import GREETING
-from turnkit.lab.transfer import Transfer, transfer, transfer_text
+from turnkit.lab.transfer import transfer, transfer_text
 
 _LATENCY = ("turns", "v2v_p50", "v2v_p90", "v2v_p99", "v2v_max", "eot_p50", "eot_p90")
 _AFTER = ("post_commit_p50", "post_commit_p90")
@@ -83,8 +84,7 @@ def _say_detectors(results: Results) -> list[str]:
             found = None if name.startswith("VAD") else paired(results, reference, name)
             if found is not None:
                 lines.append(_cut_less(name, reference, found))
-    # One string: the table keeps together.
-    return [*lines, "from offline to live:\n" + transfer_text(list(_transfers(results).values()))]
+    return lines
 
 
 def _cut_less(name: str, reference: str, found: PairedRun) -> str:
@@ -100,17 +100,15 @@ def _cut_less(name: str, reference: str, found: PairedRun) -> str:
     )
 
 
-def _transfers(results: Results) -> dict[str, Transfer]:
+def _transfers(results: Results) -> Added:
     """Hold every detector's commits in calls against those of a replay of the rows."""
-    found = {}
-    for name, conclusion in results.items():
-        moved = transfer(conclusion.folder, run=conclusion.run)
-        found[name] = replace(moved, detector=name)
-    return found
-
-
-def _add_transfers(results: Results) -> dict[str, object]:
-    return {"transfer": {name: each.as_dict() for name, each in _transfers(results).items()}}
+    found = [
+        replace(transfer(conclusion.folder, run=conclusion.run), detector=name)
+        for name, conclusion in results.items()
+    ]
+    plain = {"transfer": {each.detector: each.as_dict() for each in found}}
+    # One string: the table keeps together.
+    return ["from offline to live:\n" + transfer_text(found)], plain
 
 
 def _barge_in(options: Options, _services: Mapping[str, str]) -> list[Condition]:
@@ -156,7 +154,7 @@ WHO_DECIDES = Experiment(
     (*_LATENCY[:5], "eot_p50", "eot_p90", *_HARM, "take_backs"),
     drawn=("eot_p50", "eot_p90", "v2v_p50"),
     say=_say_detectors,
-    add=_add_transfers,
+    add=_transfers,
 )
 JITTER = Experiment(
     "jitter",

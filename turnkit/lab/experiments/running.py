@@ -159,13 +159,19 @@ def findings(experiment: Experiment, results: Results) -> Findings:
         if any((row[column] or {}).get("value") is not None for row in rows.values())
     )
     notes = (*_simulated(results), *experiment.notes)
-    lines = (*experiment.say(results), *_warnings(results), *(f"note: {note}" for note in notes))
+    more, values = experiment.add(results)
+    lines = (
+        *experiment.say(results),
+        *more,
+        *_warnings(results),
+        *(f"note: {note}" for note in notes),
+    )
     plain = {
         "experiment": experiment.name,
         "question": experiment.question,
         "conditions": rows,
         "lines": list(lines),
-        **experiment.add(results),
+        **values,
     }
     return Findings(columns, _table(columns, rows), lines, plain)
 
