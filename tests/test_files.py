@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkit.errors import InputError
-from turnkit.files import CACHE_VARIABLE, atomic_path, cache_dir, sha256_file
+from turnkit.errors import ConfigError, InputError
+from turnkit.files import CACHE_VARIABLE, atomic_path, cache_dir, check_output, sha256_file
 
 
 def names(folder: Path) -> list[str]:
@@ -70,6 +70,31 @@ def test_what_is_no_file_stays_what_it_is(tmp_path: Path, linked: bool) -> None:
             aside.write_text("new")
     assert pipe.is_fifo()
     assert names(tmp_path) == ["link", "pipe"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file" / "x", tmp_path / "file" / "deep" / "x"):
+        with pytest.raises(InputError, match="its folder cannot be made"), atomic_path(path):
+            pass
+
+
+def test_outputs_are_checked_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "astray").symlink_to(tmp_path / "nothing")
+    for fine, folder in (("file", False), ("new/deep/x", False), ("new/x", True), (".", True)):
+        check_output(tmp_path / fine, folder=folder)
+    for wrong, folder, said in (
+        ("file", True, "a file; expected a folder"),
+        (".", False, "expected a file"),
+        ("file/x/y", True, "file is a file"),
+        ("file/x/y", False, "file is a file"),
+        ("astray", True, "a link to nothing"),
+        ("x" * 300, False, "too long"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            check_output(tmp_path / wrong, folder=folder)
+    assert names(tmp_path) == ["astray", "file"]
 
 
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from turnkit.errors import InputError
+from turnkit.errors import ConfigError, InputError
 
 CACHE_VARIABLE = "TURNKIT_CACHE"
 """Environment variable that moves the cache."""
@@ -62,7 +62,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If there is something else of that name: a folder, a device or a pipe.
+        If there is something else of that name: a folder, a device or a pipe; or if its
+        folder cannot be made.
     FileNotFoundError
         If the body wrote no file.
     """
@@ -70,7 +71,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     # A rename would take the place of a device, too.
     if final.exists() and not final.is_file():
         raise InputError(f"{path}: expected a file or a new name; it is a folder or a device")
-    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{path}: its folder cannot be made ({error.strerror})") from error
     aside = final.with_name(f".{uuid.uuid4().hex}-{Path(path).name}")
     try:
         yield aside
@@ -79,6 +83,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         aside.unlink(missing_ok=True)
     _flush_folder(final.parent)
+
+
+def check_output(path: str | os.PathLike[str], *, folder: bool) -> None:
+    """See that something can be written there, before the work that is to be written.
+
+    Parameters
+    ----------
+    path : path-like
+        As given with ``--out``. Nothing is made there.
+    folder : bool
+        Whether a folder is to be, or else a file.
+
+    Raises
+    ------
+    ConfigError
+        If something else is in the way.
+    """
+    target, wanted = Path(path), "folder" if folder else "file"
+    try:
+        if target.exists():
+            if not (target.is_dir() if folder else target.is_file()):
+                found = "a file" if folder else "a folder or a device"
+                raise ConfigError(f"--out {path}: {found}; expected a {wanted}")
+            return
+        if folder and target.is_symlink():
+            raise ConfigError(f"--out {path}: a link to nothing; expected a folder")
+        above = next(each for each in target.absolute().parents if each.exists())
+    except OSError as error:  # such as a name that is too long
+        raise ConfigError(f"--out {path}: {error.strerror}") from error
+    if not above.is_dir():
+        raise ConfigError(f"--out {path}: {above} is a file; expected a folder")
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

@@ -65,6 +65,8 @@ def finished(folder: Path, source: Path, network: str | None = None) -> RunFolde
         (["SCENARIO", "--link", "nonsense"], "--link 'nonsense': expected NAME=FILE"),
         (["SCENARIO", "--link", "=x"], "--link '=x': expected NAME=FILE"),
         (["SCENARIO", "--out", "FILE"], "a file; expected a folder"),
+        (["SCENARIO", "--out", "FILE/run"], "file is a file; expected a folder"),
+        (["SCENARIO", "--out", "x" * 300], "File name too long"),
         (["SCENARIO", "--agent", "ftp://x"], "ftp://x"),
         (["SCENARIO", "--agent", "budget", "--set", "mode=hasty"], "mode"),
         (["SCENARIO", "--agent", AGENT, "--mode", "batch"], "runs elsewhere"),
@@ -79,6 +81,7 @@ def test_what_does_not_fit_is_named_with_status_2(
         "SCENARIO": str(scenario(tmp_path)),
         "RELATIVE": str(scenario(tmp_path / "other", "[v2v_p90 > 1.1x]")),
         "FILE": str(tmp_path / "file"),
+        "FILE/run": str(tmp_path / "file" / "run"),
     }
     given = [names.get(each, each) for each in options]
     # The last --out wins.

@@ -116,5 +116,10 @@ def test_nonsense_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
         turnkit_compare(runs[0], "--seed", "-1")
     with pytest.raises(ConfigError, match="--out"):
         turnkit_compare(runs[0], "--out", tmp_path)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="file is a file; expected a folder"):
+        turnkit_compare(runs[0], "--out", tmp_path / "file" / "page.html")
+    with pytest.raises(ConfigError, match="a folder or a device; expected a file"):
+        turnkit_compare(runs[0], "--out", "/dev/full")
     with pytest.raises(RunError):
         turnkit_compare(tmp_path)

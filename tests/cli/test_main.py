@@ -109,6 +109,7 @@ def test_bad_usage_is_status_2(args: list[str]) -> None:
         (CorpusError("corpus x: cannot be read"), 1),
         (MissingDependencyError("torch", "train", "training"), 1),
         (ConfigError("recipe x: key y"), 2),
+        (OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "/runs/x"), 1),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/runs/x"), 1),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/runs/x"), 1),
     ],

@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from turnkit.errors import MissingDependencyError
+    from turnkit.files import check_output
 
     try:
         from turnkit.lab.concluding import conclude
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         raise MissingDependencyError(package, "agent", "turnkit call") from error
     folder = RunFolder(args.out or Path("runs") / f"calls-{_short(args.source)}")
+    check_output(folder.path, folder=True)
     links = [_link(text, folder.path) for text in args.link]
     prepared = prepare(_request(args))
     place(prepared, folder, quiet=args.json)

@@ -99,11 +99,12 @@ class _Conditions:
 
 def _check(args: argparse.Namespace) -> None:
     from turnkit.errors import ConfigError
+    from turnkit.files import check_output
 
     if args.seed < 0:
         raise ConfigError(f"--seed {args.seed}: expected 0 or more")
-    if args.out is not None and args.out.is_dir():
-        raise ConfigError(f"--out {args.out}: expected a file, this is a folder")
+    if args.out is not None:
+        check_output(args.out, folder=False)
     for path in args.runs:
         if not path.is_dir():
             raise ConfigError(f"{path}: no folder; expected one that turnkit call wrote")

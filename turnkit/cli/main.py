@@ -29,9 +29,13 @@ PIPE_CLOSED = 141
 """Exit status when the reader of our output went away: 128 + SIGPIPE."""
 
 _DISK_TROUBLE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
-)
-"""What a full, read-only or foreign disk answers: not a bug, so no traceback."""
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM,
+        errno.ENAMETOOLONG,
+    }
+)  # fmt: skip
+"""What a full, read-only or foreign disk answers, and one whose names are shorter: not a bug,
+so no traceback."""
 
 
 class Command(Protocol):
