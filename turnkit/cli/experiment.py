@@ -82,11 +82,13 @@ def _compare(args: argparse.Namespace, experiment: Experiment, options: Options)
 
     from tqdm import tqdm
 
+    from turnkit.files import check_output
     from turnkit.lab.experiments.page import save
     from turnkit.lab.experiments.running import findings, run_experiment
     from turnkit.lab.records import CallRecord
 
     out = Path(args.out or f"runs/experiment-{args.name}")
+    check_output(out, folder=True)
     bars: list[Any] = []
 
     def begin(name: str, total: int, before: int) -> Callable[[CallRecord, int], object]:

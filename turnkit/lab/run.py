@@ -167,5 +167,11 @@ def _stages(log: AgentLog) -> dict[str, Any] | None:
     """Names of the agent's stages and whether they are simulated, as it told a caller."""
     for _, message in log.messages:
         if message.get("type") == "hello":
-            return {"detector": message.get("detector"), **message.get("stages", {})}
+            stages = message.get("stages")
+            told = {
+                "detector": message.get("detector"),
+                **(stages if isinstance(stages, dict) else {}),
+            }
+            # A foreign agent may say anything; what is no description cannot be read later.
+            return {k: v for k, v in told.items() if isinstance(v, dict | None)}
     return None
