@@ -75,8 +75,9 @@ def test_what_is_no_file_stays_what_it_is(tmp_path: Path, linked: bool) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for path in (tmp_path / "file" / "x", tmp_path / "file" / "deep" / "x"):
-        with pytest.raises(InputError, match="its folder cannot be made"), atomic_path(path):
-            pass
+        with pytest.raises(InputError, match="its folder cannot be made") as caught:
+            atomic_path(path).__enter__()
+        assert isinstance(caught.value, OSError)
 
 
 def test_outputs_are_checked_before_the_work(tmp_path: Path) -> None:

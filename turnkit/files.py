@@ -39,6 +39,10 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("turnkit", appauthor=False))
 
 
+class OutputError(InputError, OSError):
+    """A file that cannot be written where it is to be; whoever expects `OSError` gets one."""
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a file so that readers see the old one or the whole new one, never a part.
@@ -61,7 +65,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
-    InputError
+    OutputError
         If there is something else of that name: a folder, a device or a pipe; or if its
         folder cannot be made.
     FileNotFoundError
@@ -70,11 +74,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     final = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
     # A rename would take the place of a device, too.
     if final.exists() and not final.is_file():
-        raise InputError(f"{path}: expected a file or a new name; it is a folder or a device")
+        raise OutputError(f"{path}: expected a file or a new name; it is a folder or a device")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{path}: its folder cannot be made ({error.strerror})") from error
+        raise OutputError(f"{path}: its folder cannot be made ({error.strerror})") from error
     aside = final.with_name(f".{uuid.uuid4().hex}-{Path(path).name}")
     try:
         yield aside
