@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 ADDED_MS = 137.0
 ABOUT_MS = 10.0
 CALLS, CALLERS = 20, 5
+FEW_LATE, ATTEMPTS = 5, 3
 # A timeout decides at the same place of the same audio every time.
 STEADY = ("bundle=vad:300",)
 # Frames of caller and agent keep their distance through a call: many calls, not many turns.
@@ -39,6 +40,7 @@ down: {{delay_ms: {0}}}
 
 
 def placed(folder: Path, *overrides: str, network: Path | None = None) -> RunFolder:
+    """Place the calls; again where the machine stood still and would measure itself."""
     scenario = folder.with_name("proof.yaml")
     scenario.write_text(SCENARIO)
     request = RunRequest(
@@ -49,8 +51,12 @@ def placed(folder: Path, *overrides: str, network: Path | None = None) -> RunFol
         callers=CALLERS,
         network=None if network is None else str(network),
     )
-    kept = RunFolder(folder)
-    asyncio.run(run(prepare(request), kept))
+    prepared = prepare(request)
+    for attempt in range(ATTEMPTS):
+        kept = RunFolder(folder.with_name(f"{folder.name}-{attempt}"))
+        asyncio.run(run(prepared, kept))
+        if sum(call.record.late > FEW_LATE for call in kept.calls()) <= CALLS // 10:
+            break
     return kept
 
 
