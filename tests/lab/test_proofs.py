@@ -52,6 +52,7 @@ def placed(folder: Path, *overrides: str, network: Path | None = None) -> RunFol
         network=None if network is None else str(network),
     )
     prepared = prepare(request)
+    kept = RunFolder(folder)
     for attempt in range(ATTEMPTS):
         kept = RunFolder(folder.with_name(f"{folder.name}-{attempt}"))
         asyncio.run(run(prepared, kept))
