@@ -58,6 +58,8 @@ async def one(stack: Stack, number: int) -> None:
 
 
 def test_two_hundred_calls_leave_nothing_behind() -> None:
+    elsewhere = set(threading.enumerate())
+
     async def body() -> None:
         async with scripted(
             llm={"replies": ("Yes.",)}, shadow=("vad:300",), tts={"first_audio": "20"}
@@ -72,6 +74,7 @@ def test_two_hundred_calls_leave_nothing_behind() -> None:
             assert usage() == before
             assert resident_mb() - began < 30.0
             assert_free(stack)
-        assert not [each for each in threading.enumerate() if "turnkit-" in each.name]
+        ours = set(threading.enumerate()) - elsewhere
+        assert not [each for each in ours if "turnkit-" in each.name]
 
     run(body, threads=True)

@@ -157,7 +157,7 @@ def plan(corpus: str = "c", cpu: str = "fast", steal: float | None = 0.0) -> dic
 
 def test_runs_that_are_alike_get_no_warning() -> None:
     alike = plan() | {"machine": {"cpu": "fast", "cores": 2, "python": "3.13"}}
-    assert warnings_of([run("a", [], plan()), run("b", [], alike, skipped_frames=0)]) == []
+    assert warnings_of([run("a", [], plan()), run("b", [], alike, skipped_frame_rate=0.001)]) == []
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_runs_that_are_alike_get_no_warning() -> None:
         (plan(corpus="d"), {}, "another corpus"),
         (plan(cpu="slow"), {}, "another machine"),
         (plan() | {"network": {"name": "far"}}, {}, "another network"),
-        (plan(steal=0.05), {}, "5.0 %"),
-        (plan(), {"skipped_frames": 3.0}, "skipped 3 frames"),
+        (plan(steal=0.05), {}, "5.0%"),
+        (plan(), {"skipped_frame_rate": 0.013}, "sent 1.3% of its frames too late"),
         (plan(), {"failed_calls": 2.0}, "2 calls failed"),
         (plan(), {"late_frame_rate": 0.0071}, "0.7% of the frames came too late"),
         (plan() | {"calls": 9}, {"calls": 7.0}, "incomplete: 7 of 9 planned calls"),

@@ -81,17 +81,12 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; what is being done goes to stderr."""
     import asyncio
 
-    from turnkit.errors import MissingDependencyError
+    from turnkit.cli.extras import needing
 
-    try:
+    with needing("agent", "turnkit bench stages"):
         from turnkit.agent.measuring.stages import StageBenchSettings, measure_stages
         from turnkit.agent.measuring.stages_table import stages_table
         from turnkit.agent.preset import read_preset
-    except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if isinstance(error, MissingDependencyError) or package in {"", "turnkit"}:
-            raise
-        raise MissingDependencyError(package, "agent", "turnkit bench stages") from error
     preset = read_preset(args.preset, args.overrides)
     beside = ["sphinx"] if args.preset is None and args.stt is None else args.stt or []
     settings = StageBenchSettings(

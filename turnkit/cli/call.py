@@ -61,18 +61,13 @@ def run(args: argparse.Namespace) -> int:
     import json
     import sys
 
-    from turnkit.errors import MissingDependencyError
+    from turnkit.cli.extras import needing
     from turnkit.files import check_output
 
-    try:
+    with needing("agent", "turnkit call"):
         from turnkit.lab.concluding import conclude
         from turnkit.lab.folder import RunFolder
         from turnkit.lab.request import prepare
-    except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if isinstance(error, MissingDependencyError) or package in {"", "turnkit"}:
-            raise
-        raise MissingDependencyError(package, "agent", "turnkit call") from error
     folder = RunFolder(args.out or Path("runs") / f"calls-{_short(args.source)}")
     check_output(folder.path, folder=True)
     links = [_link(text, folder.path) for text in args.link]

@@ -46,15 +46,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run it, print what it showed and save the figure."""
-    from turnkit.errors import MissingDependencyError
+    from turnkit.cli.extras import needing
 
-    try:
+    with needing("agent", "turnkit experiment"):
         from turnkit.lab.experiments.questions import EXPERIMENTS
-    except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if isinstance(error, MissingDependencyError) or package in {"", "turnkit"}:
-            raise
-        raise MissingDependencyError(package, "agent", "turnkit experiment") from error
     options = _options(args)
     if args.name == "ears":
         return _ears(args)

@@ -62,16 +62,11 @@ def run(args: argparse.Namespace) -> int:
     """
     import asyncio
 
-    from turnkit.errors import MissingDependencyError
+    from turnkit.cli.extras import needing
 
-    try:
+    with needing("agent", "turnkit serve"):
         from turnkit.agent.preset import read_preset
         from turnkit.agent.server.running import run_service
-    except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if isinstance(error, MissingDependencyError) or package in {"", "turnkit"}:
-            raise
-        raise MissingDependencyError(package, "agent", "turnkit serve") from error
     preset = read_preset(args.preset, args.overrides, _values(args))
     asyncio.run(run_service(preset, lambda line: print(line, flush=True)))
     return 0

@@ -24,9 +24,6 @@ from turnkit.lab.report.rows import TurnRow
 PAIRED = ("v2v_ms", "eot_ms", "post_commit_ms")
 """Latencies whose paired differences are told."""
 
-STEAL_LIMIT = 0.02
-"""Share of CPU time given to others from which a run's latencies are in doubt."""
-
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
@@ -245,21 +242,7 @@ def warnings_of(runs: Sequence[ComparedRun]) -> list[str]:
                 for what in ("corpus", "machine", "network")
                 if plan_part(run.plan, what) != plan_part(reference.plan, what)
             ]
-        steal = run.plan.get("steal")
-        if isinstance(steal, int | float) and steal > STEAL_LIMIT:
-            found.append(
-                f"{run.name}: {100 * steal:.1f} % of the CPU's time went to other machines"
-            )
-        skipped = run.figures.get("skipped_frames", {}).get("value") or 0
-        if skipped:
-            found.append(
-                f"{run.name}: the caller's machine skipped {skipped:.0f} frames; its latencies "
-                "are in doubt"
-            )
         found += [f"{run.name}: {line}" for line in doubts(run.plan, run.figures)]
-        failed = run.figures.get("failed_calls", {}).get("value") or 0
-        if failed:
-            found.append(f"{run.name}: {failed:.0f} calls failed")
     return found
 
 

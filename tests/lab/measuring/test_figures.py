@@ -110,6 +110,7 @@ def test_turns_in_figures() -> None:
         "post_commit_max": 400,
         "v2v_mean": 700, "answered": 3, "interrupted_unanswered": 1, "rows": 5,
         "early_commit_rate": 1 / 3, "late_frame_rate": 3 / 3000,
+        "skipped_frame_rate": 1 / 3000,
         "eot_p50": 300, "post_commit_p50": 300, "eot_span_p50": 300,
         "detector_p50": 1, "false_interruptions": 1, "false_interruption_rate": 0.2,
         "early_commits": 1, "dead_air": 1, "misses": 1, "take_backs": 2, "speculations": 4,

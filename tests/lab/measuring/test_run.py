@@ -114,6 +114,7 @@ BY_EAR = (
     "barge_in_success", "stop_from_onset_p50", "stop_from_onset_p90", "answered",
     "interrupted_unanswered", "rows", "false_barge_ins", "false_barge_in_rate", "resumes",
     "resume_rate", "resume_gap_p50", "resume_gap_p90", "late_frame_rate",
+    "skipped_frame_rate",
 )  # fmt: skip
 
 

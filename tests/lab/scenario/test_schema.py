@@ -74,7 +74,6 @@ def test_everything_is_read() -> None:
     )
     # The row and the one from the corpus; the file is said to be something else.
     assert found.turns == 2
-    assert [found.repeats_for(turns) for turns in (1, 2, 3)] == [1, 1, 2]
 
 
 def test_a_row_is_a_corpus_and_a_number() -> None:
@@ -84,7 +83,6 @@ def test_a_row_is_a_corpus_and_a_number() -> None:
 
 def test_calls_without_turns_are_counted_as_calls() -> None:
     assert scenario("[rest: 1, vanish]").turns == 0
-    assert scenario("[rest: 1, vanish]").repeats_for(4) == 4
     assert scenario("[rest: 1, vanish]").steps[-1] == Vanish()
 
 

@@ -182,7 +182,8 @@ def test_a_failing_decoding_ends_its_stream_only() -> None:
         bad.push(voiced(0.1))
         bad.flush()
         bad.restart()
-        assert (await next_flushed(aiter(good))).text == "level0.2"
+        # Once or twice: a partial may have been decoded before the flush came.
+        assert set((await next_flushed(aiter(good))).text.split()) == {"level0.2"}
         await bad.aclose()
         await engine.aclose()
 

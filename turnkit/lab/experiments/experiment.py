@@ -73,6 +73,7 @@ Results = Mapping[str, Conclusion]
 
 
 Added = tuple[Sequence[str], Mapping[str, object]]
+"""Lines, and plain values by name."""
 
 
 @dataclass(frozen=True, slots=True)

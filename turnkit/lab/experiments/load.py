@@ -15,6 +15,7 @@ from turnkit.lab.experiments.experiment import (
     request,
     value,
 )
+from turnkit.lab.measuring.doubts import SKIPPED_LIMIT
 
 RAMP = (1, 4, 8, 10, 12, 14, 16)
 """Calls at a time."""
@@ -22,16 +23,12 @@ RAMP = (1, 4, 8, 10, 12, 14, 16)
 SLACK_MS = 50.0
 """By how much the post-commit P90 may grow before latency counts as lost."""
 
-MOST_SKIPPED = 0.01
-"""Share of frames that the callers may have sent too late: above, they are overloaded."""
-
 HEADROOM = 0.6
 """Share of what was held that a plan counts on: traffic is never even."""
 
 SIZES = (10, 1_000, 100_000)
 _FEWEST_TURNS = 32
 _TURNS_A_CALLER = 8
-_FRAMES_A_SECOND = 50
 _OPUS_KBPS = 2 * (32 + 20)
 """Both ways of a call: Opus at 32 kbit/s, and 50 bytes of IP, UDP and SRTP 50 times a second."""
 
@@ -89,10 +86,9 @@ def _lost(conclusion: Conclusion, after: float | None, bar: float | None) -> str
     for name, words in (("failed_calls", "calls failed"), ("misses", "turns were never answered")):
         if number := value(conclusion, name):
             return f"{number:.0f} {words}"
-    frames = sum(call.record.seconds for call in conclusion.run.calls) * _FRAMES_A_SECOND
-    skipped = sum(call.record.skipped for call in conclusion.run.calls)
-    if frames and skipped > MOST_SKIPPED * frames:
-        return f"not measurable, the callers skipped {skipped / frames:.1%} of their frames"
+    skipped = value(conclusion, "skipped_frame_rate") or 0.0
+    if skipped > SKIPPED_LIMIT:
+        return f"not measurable, the callers skipped {skipped:.1%} of their frames"
     return None
 
 

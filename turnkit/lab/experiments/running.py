@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from turnkit.errors import ConfigError
-from turnkit.lab.compare import ComparedRun, compare
 from turnkit.lab.concluding import Conclusion, conclude
 from turnkit.lab.experiments.experiment import Condition, Experiment, Options, Results
 from turnkit.lab.folder import RunFolder
+from turnkit.lab.measuring.doubts import doubts
 from turnkit.lab.records import CallRecord
 from turnkit.lab.report.names import figure_text, interval_text, name_of
-from turnkit.lab.report.rows import rows_of
 from turnkit.lab.request import prepare
 from turnkit.lab.run import run
 
@@ -182,11 +181,11 @@ def _simulated(results: Results) -> list[str]:
 
 
 def _warnings(results: Results) -> list[str]:
-    runs = [
-        ComparedRun(name, each.run.plan, each.figures, tuple(rows_of(each.run)))
+    return [
+        f"warning: {name}: {doubt}"
         for name, each in results.items()
+        for doubt in doubts(each.run.plan, each.figures)
     ]
-    return [f"warning: {warning}" for warning in compare(runs).warnings]
 
 
 def cell(name: str, figure: Mapping[str, Any] | None) -> Cell:

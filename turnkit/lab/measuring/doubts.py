@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+STEAL_LIMIT = 0.02
+"""Share of the CPU's time that may go to other machines."""
+
+SKIPPED_LIMIT = 0.005
+"""Share of frames that the caller may send too late: a few are, while a call is set up."""
+
 LATE_LIMIT = 0.005
 """Share of heard frames that may come too late where no network is simulated."""
 
@@ -26,7 +32,10 @@ def incomplete(plan: Mapping[str, Any], calls: int) -> str | None:
 
 
 def doubts(plan: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say what puts figures in doubt, a line each: missing calls, and audio that came late.
+    """Say what puts figures in doubt, a line each.
+
+    Missing and failed calls, time that went to other machines, and audio that was sent or
+    came too late.
 
     Parameters
     ----------
@@ -39,10 +48,25 @@ def doubts(plan: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]]) ->
     missing = None if calls is None else incomplete(plan, int(calls))
     if missing is not None:
         lines.append(missing)
-    late = figures.get("late_frame_rate", {}).get("value") or 0.0
+    if failed := _value(figures, "failed_calls"):
+        lines.append(f"{failed:.0f} calls failed; what they would have shown is missing")
+    steal = plan.get("steal")
+    if isinstance(steal, int | float) and steal > STEAL_LIMIT:
+        lines.append(f"{steal:.1%} of the CPU's time went to other machines")
+    if (skipped := _value(figures, "skipped_frame_rate")) > SKIPPED_LIMIT:
+        lines.append(
+            f"the caller's machine sent {skipped:.1%} of its frames too late: it was overloaded, "
+            "and latencies are in doubt"
+        )
+    late = _value(figures, "late_frame_rate")
     if late > LATE_LIMIT and not plan.get("network"):
         lines.append(
             f"{late:.1%} of the frames came too late to be heard though no network was "
             "simulated: a machine was overloaded, and latencies are in doubt"
         )
     return lines
+
+
+def _value(figures: Mapping[str, Mapping[str, Any]], name: str) -> float:
+    """Take the value of a figure, 0 where it is not known."""
+    return float(figures.get(name, {}).get("value") or 0.0)

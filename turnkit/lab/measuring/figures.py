@@ -57,9 +57,11 @@ TIMES = (
 
 RATES = (
     "false_interruption_rate", "early_commit_rate", "barge_in_success", "false_barge_in_rate",
-    "resume_rate", "speculation_hit_rate", "late_frame_rate",
+    "resume_rate", "speculation_hit_rate", "late_frame_rate", "skipped_frame_rate",
 )  # fmt: skip
 """Shares in 0 .. 1."""
+
+_LOST = ("late", "skipped")
 
 COUNTED = (
     "take_backs", "speculations", "adopted", "wasted_tokens", "tokens", "hedges", "hedge_wins",
@@ -174,15 +176,16 @@ def _extremes(run: MeasuredRun, resampler: Resampler) -> dict[str, Figure]:
 def _call_numbers(run: MeasuredRun) -> dict[str, Figure]:
     """Count what went wrong with calls and on the caller's machine."""
     calls, n = run.calls, len(run.calls)
-    late = sum(call.record.late for call in calls)
+    late, skipped = (sum(getattr(call.record, name) for call in calls) for name in _LOST)
     found = {
         "failed_calls": Figure(sum(call.failed for call in calls), n),
         "late_frames": Figure(late, n),
-        "skipped_frames": Figure(sum(call.record.skipped for call in calls), n),
+        "skipped_frames": Figure(skipped, n),
     }
     frames = round(_FRAMES_A_SECOND * sum(call.record.seconds for call in calls))
     if frames:
         found["late_frame_rate"] = Figure(late / frames, frames)
+        found["skipped_frame_rate"] = Figure(skipped / frames, frames)
     return found
 
 

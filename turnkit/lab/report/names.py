@@ -107,6 +107,7 @@ COST: Mapping[str, Name] = {
     "late_frames": Name("Frames too late to play", ""),
     "late_frame_rate": Name("of all frames heard", "%"),
     "skipped_frames": Name("Frames the caller skipped", ""),
+    "skipped_frame_rate": Name("of all frames sent", "%"),
 }
 
 GROUPS: Mapping[str, Mapping[str, Name]] = {

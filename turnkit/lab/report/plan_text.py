@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from turnkit.lab.compare import STEAL_LIMIT
 from turnkit.lab.measuring.doubts import doubts
 
 STAGES = ("stt", "llm", "tts")
@@ -123,21 +122,4 @@ def _count(figures: Mapping[str, Any], name: str) -> str:
 
 def cautions_of(plan: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
     """Say why figures of a run are to be read with care, a line each."""
-    lines = []
-    steal = plan.get("steal")
-    if steal is not None and steal > STEAL_LIMIT:
-        lines.append(
-            f"{100 * steal:.1f} % of the CPU's time went to other machines while this ran: "
-            "latencies are longer than they would be."
-        )
-    skipped = (figures.get("skipped_frames") or {}).get("value") or 0
-    if skipped:
-        lines.append(
-            f"The caller's machine sent {skipped:.0f} frames too late: it was overloaded, and "
-            "latencies are in doubt."
-        )
-    lines += [f"{line[0].upper()}{line[1:]}." for line in doubts(plan, figures)]
-    failed = (figures.get("failed_calls") or {}).get("value") or 0
-    if failed:
-        lines.append(f"{failed:.0f} calls failed; what they would have shown is missing.")
-    return lines
+    return [f"{line[0].upper()}{line[1:]}." for line in doubts(plan, figures)]

@@ -87,7 +87,6 @@ def plan_corpus(
     seed: int,
     *,
     turns_a_call: int = TURNS_A_CALL,
-    shuffle: bool = False,
     greeted: bool = False,
 ) -> list[Script]:
     """Plan calls that say a corpus's rows, each waiting for the agent's reply.
@@ -105,8 +104,6 @@ def plan_corpus(
         0 or more.
     turns_a_call : int, optional
         Rows of a call at most.
-    shuffle : bool, optional
-        In an order that the seed decides, not in the corpus's.
     greeted : bool, optional
         Whether the agent speaks first.
 
@@ -125,14 +122,13 @@ def plan_corpus(
     rows = book.corpus(corpus) if isinstance(corpus, str) else corpus
     turns = len(rows) if turns is None else turns
     _at_least_one(turns=turns, callers=callers, turns_a_call=turns_a_call)
-    order = book.random(rows.name).permutation(len(rows)) if shuffle else np.arange(len(rows))
     first: Action = AwaitReply() if greeted else Rest(_BREATH_S)
     size = min(turns_a_call, -(-turns // callers))
     calls = []
     for begin in range(0, turns, size):
         actions = [first]
         for position in range(begin, min(begin + size, turns)):
-            sound = book.row(rows, int(order[position % len(rows)]))
+            sound = book.row(rows, position % len(rows))
             actions += [Say(sound), AwaitReply()]
         calls.append(actions)
     return _scripts(calls, seed, callers)

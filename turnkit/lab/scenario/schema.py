@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +78,6 @@ class Scenario:
             isinstance(each, SayStep) and kind_of(each.source, over=False) == "turn"
             for each in self.steps
         )
-
-    def repeats_for(self, turns: int) -> int:
-        """Count the calls that say so many turns; a call that says none counts as one."""
-        return math.ceil(turns / max(1, self.turns))
 
 
 @dataclass(frozen=True, slots=True)
