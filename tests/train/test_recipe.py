@@ -105,6 +105,7 @@ def test_overrides_reach_their_key_with_yamls_types(
         ("data.validation=1", r"data.validation 1.0: expected 0 .. 0.9"),
         ("data.validation=0", r"data.validation 0.0: expected some speakers"),
         ("data.corpora.0.weight=0", "data.corpora.0.weight 0.0: expected more than 0"),
+        ("data.corpora.0.copies=0", "data.corpora.0.copies 0: expected 1 .. 100"),
         ("data.corpora.5.weight=1", "override data.corpora.5.weight: '5': expected 0 .. 1"),
         ("data.corpora.0.labels=false", "data.*validation"),
         ("loss.distill=1", "encoder.source 'none': loss.distill or loss.hidden needs an encoder"),

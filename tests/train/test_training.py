@@ -256,6 +256,19 @@ def test_speakers_held_out_by_one_corpus_train_nothing_in_another(
     assert len(opened[0].training) + len(opened[0].validation or ()) == 6
 
 
+def test_each_corpus_may_have_its_own_number_of_copies(
+    tiny_recipe: WriteRecipe, tiny_corpus: Path
+) -> None:
+    entries: list[Row] = [
+        {"source": str(tiny_corpus)},
+        {"source": str(tiny_corpus), "validation": 0, "copies": 1},
+    ]
+    recipe = read_recipe(tiny_recipe(data={"corpora": entries}, augment={"copies": 3}))
+    opened = open_corpora(recipe)
+    rows = [len(each.training) for each in opened]
+    assert len(prepare(recipe, opened).dataset) == 3 * rows[0] + rows[1]
+
+
 def test_a_corpus_that_was_not_named_says_how(tiny_recipe: WriteRecipe, tmp_path: Path) -> None:
     recipe = read_recipe(tiny_recipe(), ["corpus="])
     with pytest.raises(ConfigError, match=r"data.corpora.0.source: not set: give it as corpus="):

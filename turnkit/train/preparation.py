@@ -137,8 +137,6 @@ def _streaming(
     recipe: Recipe, corpora: Sequence[TrainingCorpus], encoder: EncoderFile | None
 ) -> tuple[FrameDataset, TrainedModule]:
     workers, loss = recipe.data.workers, recipe.loss
-    audio = recipe.augment.audio
-    frame_job = FrameJob(recipe.features, audio, recipe.augment.copies, recipe.seed)
     teacher: list[list[dict[int, TeacherScores]]] = [[] for _ in corpora]
     hidden: list[CachedRows | None] = [None for _ in corpora]
     whitening: Whitening | None = None
@@ -149,7 +147,7 @@ def _streaming(
         rows = [fill(hidden_job, each.training, workers).open() for each in corpora]
         whitening = _whiten(rows)
         hidden = list(rows)
-    frames = [fill(frame_job, each.training, workers).open() for each in corpora]
+    frames = [fill(_frame_job(recipe, each), each.training, workers).open() for each in corpora]
     dataset = FrameDataset(
         [
             FrameRows(frames[i], each.labels, each.weight, teacher[i], hidden[i])
@@ -160,6 +158,11 @@ def _streaming(
     scale = _frame_scale(dataset, recipe.features.width)
     axes = 0 if whitening is None else whitening.axes.shape[1]
     return dataset, module_for(recipe, scale, axes)
+
+
+def _frame_job(recipe: Recipe, corpus: TrainingCorpus) -> FrameJob:
+    copies = corpus.entry.copies or recipe.augment.copies
+    return FrameJob(recipe.features, recipe.augment.audio, copies, recipe.seed)
 
 
 def _teach(

@@ -47,6 +47,9 @@ class CorpusEntry:
         Share of its speakers held out, instead of ``data.validation``; 0 trains on all.
     max_turns : int or None
         Rows to use at most, drawn at random.
+    copies : int or None
+        Versions of each row for a streaming network, instead of ``augment.copies``: a
+        large corpus may be varied enough as it is.
     """
 
     source: str | None = None
@@ -55,6 +58,7 @@ class CorpusEntry:
     weight: float = 1.0
     validation: float | None = None
     max_turns: int | None = None
+    copies: int | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.weight <= 1000.0:
@@ -65,6 +69,8 @@ class CorpusEntry:
                 raise ConfigError("validation: a corpus without labels has nothing to validate on")
         if self.max_turns is not None:
             at_least("max_turns", self.max_turns, 1)
+        if self.copies is not None:
+            between("copies", self.copies, 1, 100)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,16 +24,23 @@ class TrainingCorpus:
         Rows that train weights.
     validation : Corpus or None
         Rows of other speakers, for early stopping and the frozen policies.
-    labels : bool
-        Whether it is known which spans end a turn.
-    weight : float
-        Of a row in the loss.
+    entry : CorpusEntry
+        What the recipe says of it.
     """
 
     training: Corpus
     validation: Corpus | None
-    labels: bool
-    weight: float
+    entry: CorpusEntry
+
+    @property
+    def labels(self) -> bool:
+        """Whether it is known which spans end a turn."""
+        return self.entry.labels
+
+    @property
+    def weight(self) -> float:
+        """Weight of a row in the loss."""
+        return self.entry.weight
 
 
 def open_corpora(recipe: Recipe) -> list[TrainingCorpus]:
@@ -67,9 +74,9 @@ def _open(number: int, entry: CorpusEntry, recipe: Recipe) -> TrainingCorpus:
         corpus = corpus.subset(sorted(chosen.tolist()))
     share = recipe.data.held_out(entry)
     if share == 0.0:
-        return TrainingCorpus(corpus, None, entry.labels, entry.weight)
+        return TrainingCorpus(corpus, None, entry)
     parts = split_by_speaker(corpus, {"validation": share, "training": 1.0 - share}, recipe.seed)
-    return TrainingCorpus(parts["training"], parts["validation"], entry.labels, entry.weight)
+    return TrainingCorpus(parts["training"], parts["validation"], entry)
 
 
 def _without(corpus: TrainingCorpus, held_out: set[str]) -> TrainingCorpus:
@@ -80,8 +87,7 @@ def _without(corpus: TrainingCorpus, held_out: set[str]) -> TrainingCorpus:
         raise CorpusError(
             f"corpus {corpus.training.name}: all its speakers are held out by another corpus"
         )
-    rest = corpus.training.subset(keep)
-    return TrainingCorpus(rest, corpus.validation, corpus.labels, corpus.weight)
+    return replace(corpus, training=corpus.training.subset(keep))
 
 
 def hashed(corpora: list[Corpus]) -> list[str]:
