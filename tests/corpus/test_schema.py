@@ -47,9 +47,11 @@ def test_optional_fields(make_row: MakeRow) -> None:
         transcript="so um yes",
         words=[{"word": "so", "start": 0.1, "end": 0.4}],
         messages=[{"role": "assistant", "content": "Ready?"}, {"role": "tool", "content": None}],
+        tags=["digits", "accent:gb", "digits"],
         gender="female",
     )
     turn = parse_row(row, 0)
+    assert turn.tags == {"digits", "accent:gb"}
     assert turn.speaker == "s1"
     assert turn.transcript == "so um yes"
     assert turn.words == (Word("so", 0.1, 0.4),)
@@ -78,6 +80,9 @@ def test_a_missing_field_is_named_and_so_is_the_row(
         ("id", "", "not empty"),
         ("id", 1.5, "expected a text"),
         ("language", True, "expected a text"),
+        ("tags", "digits", "expected a list"),
+        ("tags", ["digits", ""], "not empty"),
+        ("tags", [8], "expected texts"),
         ("speaker", ["s1"], "expected a text"),
         ("transcript", {"text": "hi"}, "expected a text"),
         ("silence_spans", [], "end of the turn"),

@@ -49,6 +49,7 @@ def row_schema(sample_rate: int | None = None) -> Any:
             "silence_spans": List({"start": seconds, "end": seconds}),
             "words": List({"word": text, "start": seconds, "end": seconds}),
             "messages": List({"role": text, "content": text}),
+            "tags": List(text),
         }
     )
     return features.arrow_schema

@@ -14,6 +14,7 @@ words           list of {word, start, end}  optional
 messages        list of {role, content}     optional: what was said before
 speaker         str                         optional, ours
 transcript      str                         optional, ours
+tags            list of str                 optional, ours: see `turnkit.corpus.tags`
 =============== =========================== ===========================================
 
 Further columns are allowed and ignored.
@@ -102,6 +103,8 @@ class Turn:
     words : tuple of Word
         Empty where the corpus has none.
     messages : tuple of Message
+    tags : frozenset of str
+        As stored; `turnkit.corpus.tags.tags_of` adds those that can be told from the rest.
     """
 
     id: str
@@ -113,6 +116,7 @@ class Turn:
     transcript: str | None = None
     words: tuple[Word, ...] = ()
     messages: tuple[Message, ...] = ()
+    tags: frozenset[str] = frozenset()
 
     @property
     def duration(self) -> float:
@@ -176,6 +180,7 @@ def parse_row(row: Mapping[str, Any], index: int) -> Turn:
         transcript=fields.optional_label("transcript"),
         words=fields.words(),
         messages=fields.messages(),
+        tags=fields.tags(),
     )
 
 
@@ -281,6 +286,12 @@ class _Fields:
                 raise self.error("messages", problem)
             found.append(Message(role, content))
         return tuple(found)
+
+    def tags(self) -> frozenset[str]:
+        items = self._records("tags", "texts")
+        if not all(isinstance(item, str) and item for item in items):
+            raise self.error("tags", f"{items!r}: expected texts that are not empty")
+        return frozenset(items)
 
     def _records(self, field: str, shape: str) -> list[Any]:
         value = self.row.get(field)
