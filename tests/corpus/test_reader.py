@@ -251,6 +251,7 @@ def test_the_fingerprint_is_of_content_and_order(
         {"speaker": "other"},
         {"silence_spans": spans},
         {"audio": rows[0]["audio"]},
+        {"tags": ["digits"]},
     ]
     for number, change in enumerate(changes):
         changed = [*rows[:5], rows[5] | change]

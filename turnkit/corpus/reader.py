@@ -97,13 +97,15 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the turns in their order: ids, labels, spans, words and audio.
+        """Hash of the turns in their order: ids, labels, spans, words, tags and audio.
 
         Sixteen hexadecimal digits. Sound files that are not inside the corpus count by
         their size and their first and last MiB.
         """
         total = hashlib.sha256()
         columns = [self.column(name) for name in _DESCRIBED]
+        if any(tags := self.column("tags")):  # a column of nothing is as good as none
+            columns.append(tags)
         for *values, digest in zip(*columns, self.digests, strict=True):
             total.update(json.dumps([*values, digest], sort_keys=True, default=str).encode())
         return total.hexdigest()[:16]
