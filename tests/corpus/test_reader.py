@@ -243,6 +243,8 @@ def test_the_fingerprint_is_of_content_and_order(
     corpus = load_corpus(str(parquet))
     copy = load_corpus(str(write_parquet(tmp_path / "elsewhere" / "copy.parquet", rows)))
     assert copy.fingerprint == corpus.fingerprint
+    untagged = write_parquet(tmp_path / "untagged.parquet", [row | {"tags": []} for row in rows])
+    assert load_corpus(str(untagged)).fingerprint == corpus.fingerprint
     assert corpus.subset(range(6)).fingerprint == corpus.fingerprint
     seen = {corpus.fingerprint, corpus.subset([1, 0, 2, 3, 4, 5]).fingerprint}
     spans = [{"start": 0.8, "end": 1.31}, {"start": 2.0, "end": 3.0}]
@@ -254,7 +256,7 @@ def test_the_fingerprint_is_of_content_and_order(
         {"tags": ["digits"]},
     ]
     for number, change in enumerate(changes):
-        changed = [*rows[:5], rows[5] | change]
+        changed = [{"tags": None} | row for row in (*rows[:5], rows[5] | change)]
         path = write_parquet(tmp_path / f"changed{number}.parquet", changed)
         seen.add(load_corpus(str(path)).fingerprint)
     assert len(seen) == 2 + len(changes)
