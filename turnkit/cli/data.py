@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from turnkit.cli.data_import import add_import_parser
+
 if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
     from turnkit.corpus.reader import Corpus
@@ -43,18 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
     audio.add_argument("row", metavar="ROW", help="id of the turn, or its number from 0")
     audio.add_argument("file", metavar="FILE.wav", type=Path, help="where to; .flac works too")
     audio.set_defaults(run=run_audio)
-    bring = actions.add_parser("import", help="turn recordings into a corpus")
-    kinds = bring.add_subparsers(title="kinds", metavar="KIND", required=True)
-    stereo = kinds.add_parser(
-        "stereo",
-        help="two-channel calls, a speaker on each channel; no transcript needed",
-        description="Cut two-channel recordings into turns by voice activity on both channels "
-        "and write them as one parquet file.",
-    )
-    stereo.add_argument("source", metavar="CALLS", type=Path, help="a recording, or a folder")
-    stereo.add_argument("out", metavar="OUT.parquet", type=Path, help="the corpus to be")
-    stereo.add_argument("--language", default="en", help="of the rows (default: en)")
-    stereo.set_defaults(run=run_import_stereo)
+    add_import_parser(actions)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,18 +95,6 @@ def run_audio(args: argparse.Namespace) -> int:
     for span in turn.spans:
         kind = "end of turn" if span is turn.end else "hold"
         print(f"  {span.start:8.3f} .. {span.end:8.3f} s  {kind}")
-    return 0
-
-
-def run_import_stereo(args: argparse.Namespace) -> int:
-    """Cut two-channel recordings into turns."""
-    from turnkit.corpus.stereo import import_stereo
-    from turnkit.errors import ConfigError
-
-    if args.out.suffix != ".parquet":
-        raise ConfigError(f"{args.out}: expected a name that ends with .parquet")
-    count = import_stereo(args.source, args.out, args.language, print)
-    print(f"{args.out}: {count} turns")
     return 0
 
 

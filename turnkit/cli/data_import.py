@@ -1,0 +1,92 @@
+"""``turnkit data import``: recordings and public sets into the row schema."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from turnkit.cli.main import Subparsers
+
+
+def add_import_parser(actions: Subparsers) -> None:
+    """Declare ``turnkit data import KIND SOURCE OUT.parquet``."""
+    parser = actions.add_parser(
+        "import",
+        help="turn recordings or a public set into a corpus",
+        description="Write a parquet file of turns, and a card beside it that says what was "
+        "left out and why.",
+    )
+    kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True)
+    _add_stereo(kinds)
+
+
+def _add_kind(
+    kinds: Subparsers, name: str, source: str, source_help: str, summary: str, description: str
+) -> argparse.ArgumentParser:
+    parser = kinds.add_parser(name, help=summary, description=description)
+    parser.add_argument("source", metavar=source, help=source_help)
+    parser.add_argument("out", metavar="OUT.parquet", type=_parquet, help="the corpus to be")
+    return parser
+
+
+def _parquet(text: str) -> Path:
+    path = Path(text)
+    if path.suffix != ".parquet":
+        raise argparse.ArgumentTypeError(f"{text}: expected a name that ends with .parquet")
+    return path
+
+
+def _add_stereo(kinds: Subparsers) -> None:
+    parser = _add_kind(
+        kinds,
+        "stereo",
+        "CALLS",
+        "a recording, or a folder",
+        "two-channel calls, a speaker on each channel; no transcript needed",
+        "Cut two-channel recordings into turns by voice activity on both channels. Short "
+        "stretches inside the other's talk are backchannels, no turns.",
+    )
+    parser.add_argument("--language", default="en", help="of the rows (default: en)")
+    parser.add_argument(
+        "--roles",
+        default="0,1",
+        metavar="A,B",
+        help="what the speakers of the two channels are called in ids (default: 0,1)",
+    )
+    parser.add_argument("--only", metavar="ROLE", help="turns of this role (default: both)")
+    parser.add_argument(
+        "--words",
+        nargs="?",
+        const="default",
+        metavar="MODEL",
+        help="write down the words, and what was said before as messages; MODEL is a folder "
+        "or hub id of a CTranslate2 Whisper (default: the embedded one, English)",
+    )
+    parser.add_argument(
+        "--backchannels",
+        type=_parquet,
+        metavar="FILE.parquet",
+        help="write backchannels there; they are counted and left out otherwise",
+    )
+    parser.set_defaults(run=run_stereo)
+
+
+def run_stereo(args: argparse.Namespace) -> int:
+    """Cut two-channel recordings into turns."""
+    from turnkit.corpus.importing.stereo import StereoSettings, import_stereo
+
+    first, _, second = args.roles.partition(",")
+    settings = StereoSettings(args.language, (first, second), args.only, args.words)
+    count = import_stereo(
+        Path(args.source), args.out, settings, print, backchannels=args.backchannels
+    )
+    return _done(args.out, count)
+
+
+def _done(out: Path, count: int) -> int:
+    from turnkit.corpus.importing.writing import card_path
+
+    print(f"{out}: {count} turns; {card_path(out)} says what was left out")
+    return 0

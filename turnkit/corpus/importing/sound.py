@@ -1,0 +1,90 @@
+"""Recordings of an import: found, decoded with their channels, searched for speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from turnkit.audio import Samples, as_audio, resample
+from turnkit.corpus.importing.floor import Run
+from turnkit.errors import CorpusError
+from turnkit.timing import check_rate
+from turnkit.vad import Gate, SileroVad, speech_runs
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+"""Files that count as recordings."""
+
+GATE = Gate(min_speech_s=0.1)
+"""What counts as speech where a VAD has to say."""
+
+
+def find_recordings(source: Path) -> list[Path]:
+    """List recordings of a folder and its subfolders in order, or the one that is named.
+
+    Raises
+    ------
+    CorpusError
+        If there is none.
+    """
+    files = [source] if source.is_file() else sorted(source.rglob("*"))
+    found = [path for path in files if path.suffix.lower() in SUFFIXES]
+    if not found:
+        raise CorpusError(f"{source}: no recordings; expected files ending {', '.join(SUFFIXES)}")
+    return found
+
+
+def recording_name(path: Path, source: Path) -> str:
+    """Name of a recording in ids: its path below the source, without the suffix."""
+    inner = Path(path.name) if source.is_file() else path.relative_to(source)
+    return "-".join(inner.with_suffix("").parts)
+
+
+def read_channels(path: Path) -> tuple[list[Samples], int]:
+    """Decode a recording.
+
+    Returns
+    -------
+    channels : list of ndarray of float32, shape (n,)
+    sample_rate : int
+        In Hz.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be decoded, is empty or holds numbers that are not finite.
+    """
+    import soundfile
+
+    try:
+        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        if len(data) == 0:
+            raise CorpusError(f"{path}: holds no samples")
+        channels = [as_audio(np.ascontiguousarray(column)) for column in data.T]
+        return channels, check_rate(int(rate))
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise CorpusError(f"{path}: cannot be decoded as audio ({error})") from error
+    except ValueError as error:
+        raise CorpusError(f"{path}: {error}") from error
+
+
+def find_speech(samples: Samples, sample_rate: int, gate: Gate = GATE) -> list[Run]:
+    """Stretches of speech in a channel, by Silero.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+    sample_rate : int
+        In Hz.
+    gate : Gate
+
+    Returns
+    -------
+    list of (float, float)
+        First and last second of each, in order; none ends after the samples.
+    """
+    work = 8_000 if sample_rate == 8_000 else 16_000
+    vad = SileroVad(work)
+    probabilities = vad.push(resample(samples, sample_rate, work))
+    duration = len(samples) / sample_rate
+    return [(a, min(b, duration)) for a, b in speech_runs(probabilities, gate, vad.hop / work)]
