@@ -1,0 +1,169 @@
+"""A dry turn through a channel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkit.audio import Samples
+from turnkit.augment import mu_law
+from turnkit.corpus.schema import Span
+from turnkit.corpus.synthesis.channel.drawing import WIDE_RATE, Channel
+from turnkit.corpus.synthesis.channel.noise import Talk, echo_voice, noise_floor, slow_changes
+from turnkit.corpus.synthesis.channel.opus import through_opus
+from turnkit.corpus.synthesis.channel.rooms import in_room
+from turnkit.errors import InputError
+
+LOWEST_FLOOR_DB = -72.0
+"""About 8 steps of 16 bits: no quantised floor comes near a run of zeros."""
+
+RECEIVER_DB = -75.0
+"""Noise of whoever decodes packets: a codec may give zeros where little is heard."""
+
+_PEAK = 0.98
+_PIVOT_HZ = 1_000.0
+_FLAT_BELOW_HZ = 100.0
+_HIGH_EDGE_HZ = 300.0
+_RING_S = 0.1
+_BLOCK = 4_096
+
+
+def transmit(
+    dry: Samples,
+    silences: Sequence[Span],
+    channel: Channel,
+    rng: np.random.Generator,
+    talk: Talk,
+) -> Samples:
+    """Make what is heard of a turn at the far end of a channel.
+
+    Parameters
+    ----------
+    dry : ndarray of float32, shape (n,)
+        One turn at 16 kHz, at any level: lead, speech, holds and the tail after the end,
+        zeros wherever nobody is heard.
+    silences : sequence of Span
+        Holds and the end of turn, in seconds: what does not count for the level of the
+        speech, nor does anything before the first sample that is not 0.
+    channel : Channel
+    rng : numpy Generator
+        Draws noise, slow changes, lost packets and when the echo is heard.
+    talk : callable
+        ``talk(n, rng)`` gives `n` samples of others' dry speech at 16 kHz, for babble
+        and for the agent's voice; called only if the channel has one of them.
+
+    Returns
+    -------
+    ndarray of float32, shape (ceil(n * channel.sample_rate / 16000),)
+        In [-1, 1], with the times of `dry`: delays of room, filters and codec are off.
+        A floor runs through all of it.
+
+    Raises
+    ------
+    InputError
+        If there is no speech outside the silences.
+    MissingDependencyError
+        If a package of the extra ``synthesis`` is not installed.
+    """
+    active = _active(dry, silences)
+    step = WIDE_RATE // channel.sample_rate
+    n = len(dry)
+    filtered = _Filter(n, channel)
+    speech = filtered(_voice(dry, channel, rng))
+    speech, level = _levelled(speech, active[::step], channel.level_db)
+    floor = filtered(noise_floor(n, channel, rng, talk))
+    wanted = max(level * _amplitude(-channel.snr_db), _amplitude(LOWEST_FLOOR_DB))
+    mixed = speech + (floor * (wanted / _rms(floor))).astype(np.float32)
+    if channel.echo is not None:
+        voice = echo_voice(n, int(np.argmax(active)), channel.echo, rng, talk)
+        mixed += filtered(voice) * np.float32(level * _amplitude(channel.echo.level_db))
+    return np.clip(_coded(_clipped(mixed, channel.clip_db), channel, rng), -1.0, 1.0)
+
+
+def _active(dry: Samples, silences: Sequence[Span]) -> NDArray[np.bool_]:
+    """Whether each sample is speech, by the spans of silence."""
+    active = np.ones(len(dry), dtype=np.bool_)
+    active[: int(np.argmax(dry != 0.0))] = False
+    for span in silences:
+        active[round(span.start * WIDE_RATE) : round(span.end * WIDE_RATE)] = False
+    if not (dry[active] != 0.0).any():
+        raise InputError("dry: no speech outside the silences; expected some samples not 0")
+    return active
+
+
+def _voice(dry: Samples, channel: Channel, rng: np.random.Generator) -> Samples:
+    """Speech as it comes to the microphone."""
+    voice = dry
+    if channel.level_drift_db:
+        voice = (voice * slow_changes(len(dry), channel.level_drift_db, rng)).astype(np.float32)
+    return voice if channel.room is None else in_room(voice, channel.room)
+
+
+class _Filter:
+    """Microphone and band of the line, without any delay; gives the channel's rate."""
+
+    def __init__(self, n: int, channel: Channel) -> None:
+        self._n = n
+        self._step = WIDE_RATE // channel.sample_rate
+        # Of small factors only, for a quick transform.
+        self._size = -(-(n + round(_RING_S * WIDE_RATE)) // _BLOCK) * _BLOCK
+        hz = np.fft.rfftfreq(self._size, 1.0 / WIDE_RATE).astype(np.float64)
+        self._response = _response(hz, channel.tilt_db, channel.band_hz)
+
+    def __call__(self, samples: Samples) -> Samples:
+        spectrum = np.fft.rfft(samples, self._size) * self._response
+        whole = np.fft.irfft(spectrum, self._size)[: self._n]
+        # Above the band nothing is left that could fold back.
+        return np.ascontiguousarray(whole[:: self._step], dtype=np.float32)
+
+
+def _response(
+    hz: NDArray[np.float64], tilt_db: float, band_hz: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Gain at each frequency: a slope about 1 kHz, edges of half a cosine."""
+    low, high = band_hz
+    slope = tilt_db * np.log2(np.maximum(hz, _FLAT_BELOW_HZ) / _PIVOT_HZ)
+    above = (hz - low / 2.0) / (low / 2.0) if low > 0.0 else np.ones_like(hz)
+    below = (high - hz) / _HIGH_EDGE_HZ + 1.0
+    inside = np.clip(np.minimum(above, below), 0.0, 1.0)
+    gain = 10.0 ** (slope / 20.0) * (0.5 - 0.5 * np.cos(np.pi * inside))
+    return np.asarray(gain, dtype=np.float32)
+
+
+def _levelled(speech: Samples, active: NDArray[np.bool_], level_db: float) -> tuple[Samples, float]:
+    """Bring active speech to a level, or as near to it as peaks allow; return it, too."""
+    loudness = _rms(speech[active])
+    highest = float(np.max(np.abs(speech)))
+    gain = min(_amplitude(level_db) / loudness, _PEAK / highest)
+    return speech * np.float32(gain), loudness * gain
+
+
+def _clipped(samples: Samples, clip_db: float) -> Samples:
+    """Cut off what lies less than `clip_db` below the highest peak."""
+    if not clip_db:
+        return samples
+    ceiling = float(np.max(np.abs(samples))) * _amplitude(-clip_db)
+    return np.clip(samples, -ceiling, ceiling)
+
+
+def _coded(samples: Samples, channel: Channel, rng: np.random.Generator) -> Samples:
+    if channel.telephone:
+        return mu_law(samples)
+    if channel.opus is None:
+        return samples
+    line = channel.opus
+    decoded = through_opus(samples, line.bit_rate, line.loss, line.burst, rng)
+    receiver = rng.standard_normal(len(decoded), dtype=np.float32)
+    return np.asarray(decoded + receiver * _amplitude(RECEIVER_DB), dtype=np.float32)
+
+
+def _amplitude(decibels: float) -> float:
+    return float(10.0 ** (decibels / 20.0))
+
+
+def _rms(samples: Samples) -> float:
+    power = float(np.mean(samples.astype(np.float64) ** 2))
+    return math.sqrt(max(power, 1e-16))
