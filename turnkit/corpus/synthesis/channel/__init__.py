@@ -6,14 +6,15 @@
     others -> echo of the agent's voice -----+-> microphone, band of the line -> clipping
     floor: coloured noise, hum, babble ------+       -> level -> mu-law or Opus -> what is heard
 
-One floor runs from the first sample to the last. Nothing here but the echo's first burst
-and the loudness of speech depends on where the turn holds or ends, so that no level tells.
+One floor runs from the first sample to the last. Nothing here depends on where the turn
+holds or ends (the echo's first burst, and what its loudness is measured over, on where it
+speaks), so that no level tells the two apart.
 """
 
-from turnkit.corpus.synthesis.channel.drawing import Channel, Echo, OpusLine, draw_channel
+from turnkit.corpus.synthesis.channel.channel import Channel, Echo, OpusLine, draw_channel
 from turnkit.corpus.synthesis.channel.noise import Talk
-from turnkit.corpus.synthesis.channel.sending import transmit
 from turnkit.corpus.synthesis.channel.settings import ChannelSettings
+from turnkit.corpus.synthesis.channel.transmission import transmit
 
 __all__ = [
     "Channel",

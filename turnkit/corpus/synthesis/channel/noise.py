@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from turnkit.audio import Samples
 from turnkit.augment import coloured_noise
-from turnkit.corpus.synthesis.channel.drawing import WIDE_RATE, Channel, Echo
+from turnkit.corpus.synthesis.channel.channel import WIDE_RATE, Channel, Echo
 from turnkit.corpus.synthesis.channel.rooms import draw_room, in_room
 
 Talk = Callable[[int, np.random.Generator], Samples]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from turnkit.audio import Samples
 from turnkit.augment import mu_law
 from turnkit.corpus.schema import Span
-from turnkit.corpus.synthesis.channel.drawing import WIDE_RATE, Channel
+from turnkit.corpus.synthesis.channel.channel import WIDE_RATE, Channel
 from turnkit.corpus.synthesis.channel.noise import Talk, echo_voice, noise_floor, slow_changes
 from turnkit.corpus.synthesis.channel.opus import through_opus
 from turnkit.corpus.synthesis.channel.rooms import in_room
@@ -33,7 +33,7 @@ _BLOCK = 4_096
 
 def transmit(
     dry: Samples,
-    silences: Sequence[Span],
+    speech: Sequence[Span],
     channel: Channel,
     rng: np.random.Generator,
     talk: Talk,
@@ -45,9 +45,9 @@ def transmit(
     dry : ndarray of float32, shape (n,)
         One turn at 16 kHz, at any level: lead, speech, holds and the tail after the end,
         zeros wherever nobody is heard.
-    silences : sequence of Span
-        Holds and the end of turn, in seconds: what does not count for the level of the
-        speech, nor does anything before the first sample that is not 0.
+    speech : sequence of Span
+        Where the turn is speech, in seconds: what its level is measured over. Breath
+        outside of it is carried along.
     channel : Channel
     rng : numpy Generator
         Draws noise, slow changes, lost packets and when the echo is heard.
@@ -64,33 +64,32 @@ def transmit(
     Raises
     ------
     InputError
-        If there is no speech outside the silences.
+        If there is no speech in `speech`.
     MissingDependencyError
         If a package of the extra ``synthesis`` is not installed.
     """
-    active = _active(dry, silences)
+    active = _active(dry, speech)
     step = WIDE_RATE // channel.sample_rate
     n = len(dry)
     filtered = _Filter(n, channel)
-    speech = filtered(_voice(dry, channel, rng))
-    speech, level = _levelled(speech, active[::step], channel.level_db)
+    voice = filtered(_voice(dry, channel, rng))
+    voice, level = _levelled(voice, active[::step], channel.level_db)
     floor = filtered(noise_floor(n, channel, rng, talk))
     wanted = max(level * _amplitude(-channel.snr_db), _amplitude(LOWEST_FLOOR_DB))
-    mixed = speech + (floor * (wanted / _rms(floor))).astype(np.float32)
+    mixed = voice + (floor * (wanted / _rms(floor))).astype(np.float32)
     if channel.echo is not None:
-        voice = echo_voice(n, int(np.argmax(active)), channel.echo, rng, talk)
-        mixed += filtered(voice) * np.float32(level * _amplitude(channel.echo.level_db))
+        echo = echo_voice(n, int(np.argmax(active)), channel.echo, rng, talk)
+        mixed += filtered(echo) * np.float32(level * _amplitude(channel.echo.level_db))
     return np.clip(_coded(_clipped(mixed, channel.clip_db), channel, rng), -1.0, 1.0)
 
 
-def _active(dry: Samples, silences: Sequence[Span]) -> NDArray[np.bool_]:
-    """Whether each sample is speech, by the spans of silence."""
-    active = np.ones(len(dry), dtype=np.bool_)
-    active[: int(np.argmax(dry != 0.0))] = False
-    for span in silences:
-        active[round(span.start * WIDE_RATE) : round(span.end * WIDE_RATE)] = False
-    if not (dry[active] != 0.0).any():
-        raise InputError("dry: no speech outside the silences; expected some samples not 0")
+def _active(dry: Samples, speech: Sequence[Span]) -> NDArray[np.bool_]:
+    """Whether each sample is speech."""
+    active = np.zeros(len(dry), dtype=np.bool_)
+    for span in speech:
+        active[round(span.start * WIDE_RATE) : round(span.end * WIDE_RATE)] = True
+    if not dry[active].any():
+        raise InputError("dry: nothing but zeros where speech is said to be")
     return active
 
 
