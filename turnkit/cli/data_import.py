@@ -20,6 +20,7 @@ def add_import_parser(actions: Subparsers) -> None:
     )
     kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True)
     _add_stereo(kinds)
+    _add_folder(kinds)
 
 
 def _add_kind(
@@ -83,6 +84,48 @@ def run_stereo(args: argparse.Namespace) -> int:
         Path(args.source), args.out, settings, print, backchannels=args.backchannels
     )
     return _done(args.out, count)
+
+
+def _add_folder(kinds: Subparsers) -> None:
+    parser = _add_kind(
+        kinds,
+        "folder",
+        "DIR",
+        "a folder of recordings, each with an annotation of the same name, or a recording",
+        "recordings with TextGrid, RTTM, CTM, Audacity labels or JSON words",
+        "Cut annotated recordings into turns. A recording a.wav is annotated by a.TextGrid, "
+        "a.rttm, a.ctm, a.txt (label track of Audacity) or a.json (words).",
+    )
+    parser.add_argument("--language", default="en", help="of the rows (default: en)")
+    parser.add_argument(
+        "--tiers",
+        default="",
+        metavar="NAME,...",
+        help="tiers of TextGrids to read (default: all with words or speech)",
+    )
+    parser.add_argument(
+        "--names", action="store_true", help="the texts of Audacity's labels name speakers"
+    )
+    parser.add_argument(
+        "--same-speakers",
+        action="store_true",
+        help="a name is the same person in every recording (default: in its own only)",
+    )
+    parser.add_argument(
+        "--vad",
+        action="store_true",
+        help="look for pauses inside labels by voice activity: for labels of whole sentences",
+    )
+    parser.set_defaults(run=run_folder)
+
+
+def run_folder(args: argparse.Namespace) -> int:
+    """Cut annotated recordings into turns."""
+    from turnkit.corpus.importing.folder import FolderSettings, import_folder
+
+    tiers = tuple(name.strip() for name in args.tiers.split(",") if name.strip())
+    settings = FolderSettings(args.language, tiers, args.names, args.same_speakers, args.vad)
+    return _done(args.out, import_folder(Path(args.source), args.out, settings, print))
 
 
 def _done(out: Path, count: int) -> int:

@@ -1,0 +1,69 @@
+"""Words as JSON: a list of ``{word, start, end}``, or segments, as recognisers write them.
+
+::
+
+    [{"word": "hello", "start": 0.4, "end": 0.8, "speaker": "A"}, ...]
+    {"words": [...]}
+    {"segments": [{"start": 0.4, "end": 2.1, "text": "Hello there.", "speaker": "A",
+                   "words": [...]}, ...]}
+
+``text`` may stand for ``word``. Speakers are optional, of a word or of its segment;
+``channel``, counted from 0, too. A segment with words is only asked for its speaker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from turnkit.corpus.importing.annotation import Label, make_label, read_text
+from turnkit.errors import CorpusError
+
+
+def read_json_words(path: Path) -> list[Label]:
+    """Read words or segments.
+
+    Raises
+    ------
+    CorpusError
+        If it is no JSON, or not of that form.
+    """
+    try:
+        document = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise CorpusError(f"{path}: no JSON ({error})") from error
+    if isinstance(document, list):
+        return list(_labels(path, document, {}, words=True))
+    if isinstance(document, Mapping):
+        for key in ("segments", "words"):
+            if isinstance(document.get(key), list):
+                return list(_labels(path, document[key], {}, words=key == "words"))
+    raise CorpusError(f"{path}: expected a list of words, or an object with words or segments")
+
+
+def _labels(
+    path: Path, items: list[Any], about: Mapping[str, Any], *, words: bool
+) -> Iterator[Label]:
+    for number, item in enumerate(items):
+        where = f"{path}, {'word' if words else 'segment'} {number}"
+        if not isinstance(item, Mapping):
+            raise CorpusError(f"{where}: {item!r}: expected an object with start and end")
+        if not words and isinstance(item.get("words"), list) and item["words"]:
+            yield from _labels(path, item["words"], item, words=True)
+            continue
+        text = item.get("word", item.get("text", ""))
+        speaker = item.get("speaker", about.get("speaker"))
+        channel = item.get("channel", about.get("channel"))
+        if not isinstance(text, str) or (words and not text.strip()):
+            raise CorpusError(f"{where}: {text!r}: expected a text")
+        yield make_label(
+            where,
+            "" if speaker is None else str(speaker),
+            item.get("start"),
+            item.get("end"),
+            text,
+            is_word=words,
+            channel=channel if isinstance(channel, int) else None,
+        )
