@@ -8,11 +8,12 @@ however many points are drawn, and the splits take turns at the points.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from turnkit.corpus.embedded_text import Split
+from turnkit.errors import InputError
 
 PITCH_RATIO = (0.9, 2.2)
 """Lowest and highest pitch relative to the voice's own; from a deep male voice (about
@@ -69,18 +70,42 @@ class PseudoSpeaker:
     noise_colour: float
 
 
-def pseudo_speaker(split: Split, index: int, seed: int) -> PseudoSpeaker:
+def pseudo_speaker(
+    split: str,
+    index: int,
+    seed: int,
+    splits: Sequence[str] = ("train", "test"),
+    pitch_ratio: tuple[float, float] = PITCH_RATIO,
+) -> PseudoSpeaker:
     """Pseudo-speaker number `index` (from 0) of a split.
 
-    The same arguments give the same speaker; no other arguments with the same seed give
-    the same pitch and formants.
+    The same arguments give the same speaker; no other split and index with the same rest
+    give the same pitch and formants.
+
+    Parameters
+    ----------
+    split : str
+        One of `splits`.
+    index, seed : int
+        0 or more.
+    splits : sequence of str
+        All splits of the corpus, each named once.
+    pitch_ratio : (float, float)
+        Lowest and highest pitch relative to the voice's own.
+
+    Raises
+    ------
+    InputError
+        If `split` is not among `splits`.
     """
-    is_test = split == "test"
-    rng = np.random.default_rng([seed, 1 if is_test else 0, index, 11])
+    if split not in splits:
+        raise InputError(f"split {split!r}: expected one of {', '.join(splits)}")
+    number = list(splits).index(split)
+    rng = np.random.default_rng([seed, number, index, 11])
     offset = np.random.default_rng([seed, 13]).random(2)
-    point = 2 * index + (1 if is_test else 0)
+    point = len(splits) * index + number
     across, along = (float((offset[k] + point / _PLASTIC ** (k + 1)) % 1.0) for k in range(2))
-    low, high = (math.log2(ratio) for ratio in PITCH_RATIO)
+    low, high = (math.log2(ratio) for ratio in pitch_ratio)
     octaves = low + across * (high - low)
     return PseudoSpeaker(
         name=f"synthetic-{split}-{index:03d}",
