@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from turnkit.corpus.checks import last_word
+from turnkit.corpus.checking.turns import last_word
 from turnkit.corpus.describe import HOLD_EDGES_S, describe, histogram
 from turnkit.corpus.present import as_text, plot_description
 from turnkit.corpus.reader import Corpus, load_corpus

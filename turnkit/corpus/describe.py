@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from turnkit.corpus.checks import Finding, TurnFacts, check_corpus, check_turns, turn_facts
+from turnkit.corpus.checking.turns import Finding, TurnFacts, check_corpus, check_turns, turn_facts
 from turnkit.corpus.reader import Corpus
 from turnkit.errors import SchemaError
 

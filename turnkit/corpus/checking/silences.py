@@ -24,6 +24,9 @@ FRAME_S = 0.02
 FLOOR_QUANTILE = 0.1
 """Share of the frames so far that are as quiet as the noise floor, or quieter."""
 
+INCOMPLETE = "incomplete"
+"""Tag of a row that was cut off: its last silence is a hold."""
+
 LOWEST_DB = -120.0
 """Level of digital silence: finite, below what 16 bits can hold."""
 
@@ -127,7 +130,7 @@ def _silence(
     first = _window(turn, span)
     words = words_before(turn, span.start) if turn.words else None
     return Silence(
-        is_end=position == len(turn.spans) - 1,
+        is_end=position == len(turn.spans) - 1 and INCOMPLETE not in turn.tags,
         speech_db=_mean_db(speech),
         first_db=_power_db(first),
         floor_db=float(np.quantile(heard, FLOOR_QUANTILE)) if len(heard) else LOWEST_DB,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from turnkit.corpus.checking.words import words_of
 from turnkit.corpus.schema import Turn
 
 SHORT_END_S = 0.5
@@ -39,9 +39,6 @@ FEW_HOLDS = 0.1
 
 FEW_SPEAKERS = 10
 """Speakers below which an interval by bootstrap over speakers says little."""
-
-_ANNOTATION = re.compile(r"\[[^\]]*\]|\{[^}]*\}|<[^>]*>")
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +111,8 @@ def turn_facts(turn: Turn) -> TurnFacts:
 
 def last_word(transcript: str | None) -> str | None:
     """Last word of a transcript, in lower case, bracketed annotations left out."""
-    words = _WORD.findall(_ANNOTATION.sub(" ", transcript or ""))
-    return words[-1].lower() if words else None
+    words = words_of(transcript)
+    return words[-1] if words else None
 
 
 def check_turns(facts: Sequence[TurnFacts]) -> list[Finding]:
