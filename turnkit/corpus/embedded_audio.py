@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkit.audio import resample
+from turnkit.corpus.embedded_contours import draw_contour
 from turnkit.corpus.embedded_text import Boundary, Chunk
-from turnkit.corpus.prosody import draw_contour, shape
 from turnkit.corpus.pseudo_speakers import PseudoSpeaker
 from turnkit.corpus.schema import MIN_SPAN_S, Span, Word
+from turnkit.corpus.synthesis.prosody.contour import shape
 from turnkit.stages.tts.piper import PiperTts
 
 SAMPLE_RATE = 16_000

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOWEST_HZ, HIGHEST_HZ = 55.0, 320.0
-"""Range of the search."""
+"""Usual range of the search."""
 
 _STEPS_PER_OCTAVE = 24
 _WINDOW_S = 0.025
@@ -31,7 +31,9 @@ _BLOCK = 512
 Floats = NDArray[np.float64]
 
 
-def track_pitch(samples: Floats, sample_rate: int, frame_s: float) -> tuple[Floats, Floats]:
+def track_pitch(
+    samples: Floats, sample_rate: int, frame_s: float, *, highest_hz: float = HIGHEST_HZ
+) -> tuple[Floats, Floats]:
     """Pitch and aperiodicity of each frame.
 
     Parameters
@@ -42,6 +44,8 @@ def track_pitch(samples: Floats, sample_rate: int, frame_s: float) -> tuple[Floa
         Hz.
     frame_s : float
         Seconds from one frame to the next; the first is centred on the first sample.
+    highest_hz : float
+        Upper end of the search.
 
     Returns
     -------
@@ -50,9 +54,9 @@ def track_pitch(samples: Floats, sample_rate: int, frame_s: float) -> tuple[Floa
     aperiodicity : ndarray of float64, shape (m,)
         Share of the frame that does not repeat, from 0 up to about 1.
     """
-    octaves = np.log2(HIGHEST_HZ / LOWEST_HZ)
+    octaves = np.log2(highest_hz / LOWEST_HZ)
     states = int(octaves * _STEPS_PER_OCTAVE) + 1
-    hertz = HIGHEST_HZ * 2.0 ** (-np.arange(states) / _STEPS_PER_OCTAVE)
+    hertz = highest_hz * 2.0 ** (-np.arange(states) / _STEPS_PER_OCTAVE)
     count = int(len(samples) / sample_rate / frame_s) + 1
     centres = np.round(np.arange(count) * frame_s * sample_rate).astype(np.intp)
     difference = np.concatenate(
@@ -63,7 +67,7 @@ def track_pitch(samples: Floats, sample_rate: int, frame_s: float) -> tuple[Floa
     )
     path = _cheapest(difference)
     offset = _vertex(difference, path)
-    found = HIGHEST_HZ * 2.0 ** (-(path + offset) / _STEPS_PER_OCTAVE)
+    found = highest_hz * 2.0 ** (-(path + offset) / _STEPS_PER_OCTAVE)
     return found, difference[np.arange(count), path]
 
 

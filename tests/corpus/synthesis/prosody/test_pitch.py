@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from turnkit.corpus.pitch import HIGHEST_HZ, LOWEST_HZ, track_pitch
+from turnkit.corpus.synthesis.prosody.pitch import HIGHEST_HZ, LOWEST_HZ, track_pitch
 
 RATE = 16_000
 FRAME_S = 0.005

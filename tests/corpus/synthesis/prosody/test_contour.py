@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from turnkit.audio import resample
+from turnkit.corpus.embedded_contours import draw_contour
 from turnkit.corpus.embedded_text import Boundary
-from turnkit.corpus.prosody import Contour, Shaped, draw_contour, shape, tail_of
 from turnkit.corpus.pseudo_speakers import PseudoSpeaker
+from turnkit.corpus.synthesis.prosody.contour import Contour, Contoured, shape, tail_of
 from turnkit.stages.tts.piper import PiperTts, Span, Speech
 
 RATE = 16_000
@@ -36,7 +37,7 @@ def spoken() -> tuple[Speech, NDArray[np.float32]]:
 
 
 @cache
-def shaped(speaker: PseudoSpeaker = PLAIN, contour: Contour = LEVEL) -> Shaped:
+def shaped(speaker: PseudoSpeaker = PLAIN, contour: Contour = LEVEL) -> Contoured:
     speech, samples = spoken()
     return shape(samples, RATE, speech.words, speech.phones, speaker, contour)
 
