@@ -21,6 +21,8 @@ def add_import_parser(actions: Subparsers) -> None:
     kinds = parser.add_subparsers(title="kinds", metavar="KIND", required=True)
     _add_stereo(kinds)
     _add_folder(kinds)
+    _add_smart_turn(kinds)
+    _add_eot_bench(kinds)
 
 
 def _add_kind(
@@ -126,6 +128,67 @@ def run_folder(args: argparse.Namespace) -> int:
     tiers = tuple(name.strip() for name in args.tiers.split(",") if name.strip())
     settings = FolderSettings(args.language, tiers, args.names, args.same_speakers, args.vad)
     return _done(args.out, import_folder(Path(args.source), args.out, settings, print))
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--split", help="of the source, where it has several")
+    parser.add_argument("--language", help="rows of this language only, such as en")
+    parser.add_argument("--limit", type=int, metavar="N", help="read so many rows at most")
+
+
+def _add_smart_turn(kinds: Subparsers) -> None:
+    parser = _add_kind(
+        kinds,
+        "smart-turn",
+        "SOURCE",
+        "a hub id such as pipecat-ai/smart-turn-data-v3.1-test, or a local copy",
+        "clips labelled complete or incomplete (endpoint_bool)",
+        "Write complete clips as turns of one span, the silence after the last speech. "
+        "Incomplete clips end in a hold; they are left out, or written apart.",
+    )
+    _add_table_options(parser)
+    parser.add_argument(
+        "--pauses", action="store_true", help="mark pauses inside clips as holds, by VAD"
+    )
+    parser.add_argument(
+        "--incomplete",
+        type=_parquet,
+        metavar="FILE.parquet",
+        help="write incomplete clips there, tagged so: their last span is a hold, no end",
+    )
+    parser.set_defaults(run=run_smart_turn)
+
+
+def run_smart_turn(args: argparse.Namespace) -> int:
+    """Write labelled clips as turns."""
+    from turnkit.corpus.importing.smart_turn import ClipSettings, import_smart_turn
+
+    settings = ClipSettings(args.split, args.language, args.limit, args.pauses)
+    count = import_smart_turn(args.source, args.out, settings, print, incomplete=args.incomplete)
+    return _done(args.out, count)
+
+
+def _add_eot_bench(kinds: Subparsers) -> None:
+    parser = _add_kind(
+        kinds,
+        "eot-bench",
+        "SOURCE",
+        "a hub id such as livekit/eot-bench-data/en, or a local copy",
+        "rows that have the schema already: checked, and bad ones left out",
+        "Check rows of the eot-bench layout and write those that fit the schema, their "
+        "audio unchanged.",
+    )
+    _add_table_options(parser)
+    parser.set_defaults(run=run_eot_bench)
+
+
+def run_eot_bench(args: argparse.Namespace) -> int:
+    """Check and write rows that have the schema already."""
+    from turnkit.corpus.importing.eot_bench import import_eot_bench
+    from turnkit.corpus.importing.table import TableSettings
+
+    settings = TableSettings(args.split, args.language, args.limit)
+    return _done(args.out, import_eot_bench(args.source, args.out, settings, print))
 
 
 def _done(out: Path, count: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from praatio import textgrid
+from praatio.utilities.constants import Interval
 
 from tests.speech import talk
 from turnkit.cli.main import main
@@ -29,6 +30,9 @@ SAID = {
 WORDS = [(who, *word) for who, words in SAID.items() for word in words]
 
 
+SENTENCE = Interval(0.1, 0.9, "the same, as a sentence")
+
+
 def recording(path: Path, channels: int = 1) -> Path:
     noise = 0.01 * np.random.default_rng(0).standard_normal((12 * RATE, channels))
     soundfile.write(path, noise, RATE)
@@ -38,10 +42,10 @@ def recording(path: Path, channels: int = 1) -> Path:
 def as_textgrid(path: Path) -> None:
     grid = textgrid.Textgrid()
     for who, words in SAID.items():
-        entries = [(start, end, word) for word, start, end in words]
+        entries = [Interval(start, end, word) for word, start, end in words]
         grid.addTier(textgrid.IntervalTier(f"{who} - words", entries, 0, 12))
-        grid.addTier(textgrid.IntervalTier(f"{who} - phones", [(0.1, 0.9, "x")], 0, 12))
-        grid.addTier(textgrid.IntervalTier(who, [(0.1, 0.9, "the same, as a sentence")], 0, 12))
+        grid.addTier(textgrid.IntervalTier(f"{who} - phones", [Interval(0.1, 0.9, "x")], 0, 12))
+        grid.addTier(textgrid.IntervalTier(who, [SENTENCE], 0, 12))
     grid.save(str(path.with_suffix(".TextGrid")), "short_textgrid", includeBlankSpaces=True)
 
 

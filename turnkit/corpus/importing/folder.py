@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from turnkit.audio import Samples
+from turnkit.audio import Samples, as_audio
 from turnkit.corpus.importing.annotation import (
     Label,
     intersect,
@@ -213,7 +213,7 @@ def _channel(channels: Sequence[Samples], labels: Sequence[Label]) -> tuple[Samp
     numbers = {label.channel for label in labels}
     number = numbers.pop() if len(numbers) == 1 else None
     if len(channels) == 1 or number is None or number >= len(channels):
-        return np.mean(channels, axis=0, dtype=np.float32), None
+        return as_audio(np.mean(channels, axis=0)), None
     return channels[number], number
 
 

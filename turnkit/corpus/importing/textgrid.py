@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from turnkit.corpus.importing.annotation import SPEAKER, Label, make_label
 from turnkit.errors import CorpusError, MissingDependencyError
@@ -46,26 +47,19 @@ def read_textgrid(path: Path, tiers: Sequence[str] = ()) -> list[Label]:
         grid = textgrid.openTextgrid(str(path), False, "silence", "rename")
     except (PraatioException, ValueError, LookupError, AssertionError) as error:
         raise CorpusError(f"{path}: cannot be read as a TextGrid ({error})") from error
-    known = {tier.name: tier for tier in grid.tiers if isinstance(tier, textgrid.IntervalTier)}
+    known: dict[str, Any] = {
+        tier.name: tier for tier in grid.tiers if isinstance(tier, textgrid.IntervalTier)
+    }
     missing = [name for name in tiers if name not in known]
     if missing:
         raise CorpusError(f"{path}: no interval tier {missing[0]!r}; it has {', '.join(known)}")
     labels = []
     for name in tiers or _chosen(list(known)):
         speaker, part = split_name(name)
-        for entry in known[name].entries:
-            if entry.label.strip().lower() not in SILENCES:
-                where = f"{path}, tier {name!r}"
-                labels.append(
-                    make_label(
-                        where,
-                        speaker,
-                        entry.start,
-                        entry.end,
-                        entry.label,
-                        is_word=part == "words",
-                    )
-                )
+        for start, end, text in known[name].entries:
+            if text.strip().lower() not in SILENCES:
+                where, is_word = f"{path}, tier {name!r}", part == "words"
+                labels.append(make_label(where, speaker, start, end, text, is_word=is_word))
     return labels
 
 
