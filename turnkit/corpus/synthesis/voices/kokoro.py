@@ -7,6 +7,8 @@ English sounds, they speak English. Nothing of their code is imported: it would 
 model to the home folder and needs a Japanese dictionary.
 """
 
+# ruff: noqa: RUF001 -- IPA looks like Latin
+
 from __future__ import annotations
 
 import importlib.util
@@ -119,7 +121,7 @@ class KokoroVoice:
     def _run(
         self, symbols: Sequence[_Symbol], speed: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Samples, and where each symbol ends, in seconds."""
+        """Speak at most `_MOST_SYMBOLS`; say where each one ends, in seconds."""
         numbers = [symbol.number for symbol in symbols]
         feeds: dict[str, NDArray[Any]] = {
             "tokens": np.array([numbers], dtype=np.int64),

@@ -41,11 +41,11 @@ KNOWN_HZ: dict[str, float] = {
     "espeak:en+steph": 184.0,
     "espeak:en+ed": 125.0,
     "espeak:en+Michael": 106.0,
-    "kokoro:jf_alpha": 220.0,
-    "kokoro:jf_gongitsune": 220.0,
-    "kokoro:jf_nezumi": 220.0,
-    "kokoro:jf_tebukuro": 220.0,
-    "kokoro:jm_kumo": 120.0,
+    "kokoro:jf_alpha": 255.0,
+    "kokoro:jf_gongitsune": 211.0,
+    "kokoro:jf_nezumi": 225.0,
+    "kokoro:jf_tebukuro": 306.0,
+    "kokoro:jm_kumo": 89.0,
 }
 """`measured_pitch_hz` of the default voices, so that casting a corpus opens none of them."""
 

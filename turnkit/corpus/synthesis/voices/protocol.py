@@ -100,7 +100,44 @@ def open_voice(spec: str) -> Voice:
         from turnkit.corpus.synthesis.voices.plugins import open_plugin
 
         return open_plugin(rest)
-    raise ConfigError(f"voice {spec!r}: expected one that begins with {', '.join(KINDS)}")
+    raise _unknown(spec)
+
+
+def voice_version(spec: str) -> str:
+    """Tell what a voice's sound depends on: hash of its model, or version of its package.
+
+    Parameters
+    ----------
+    spec : str
+        As `open_voice` takes it; the voice is not opened.
+
+    Raises
+    ------
+    ConfigError, MissingDependencyError, MissingAssetError
+        As `open_voice`.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "piper":
+        from turnkit.corpus.synthesis.voices.piper import piper_version
+
+        return piper_version(rest)
+    if kind == "kokoro":
+        from turnkit.corpus.synthesis.voices.kokoro import kokoro_version
+
+        return kokoro_version()
+    if kind == "espeak":
+        from turnkit.corpus.synthesis.voices.espeak import espeak_version
+
+        return espeak_version()
+    if kind == "plugin":
+        from turnkit.corpus.synthesis.voices.plugins import plugin_version
+
+        return plugin_version(rest)
+    raise _unknown(spec)
+
+
+def _unknown(spec: str) -> ConfigError:
+    return ConfigError(f"voice {spec!r}: expected one that begins with {', '.join(KINDS)}")
 
 
 def check_length_scale(length_scale: float) -> float:
