@@ -93,7 +93,8 @@ class Corpus:
     @cached_property
     def digests(self) -> list[str]:
         """Hash of each row's encoded audio."""
-        return [_audio_digest(audio) for audio in self.column("audio")]
+        # one after the other: all of a large corpus would not fit into memory
+        return [_audio_digest(audio) for audio in self.rows["audio"]]
 
     @cached_property
     def fingerprint(self) -> str:

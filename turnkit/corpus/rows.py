@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,15 @@ def encode_flac(samples: Samples, sample_rate: int) -> bytes:
     return file.getvalue()
 
 
-def row_schema(sample_rate: int | None = None) -> Any:
+def row_schema(sample_rate: int | None = None, texts: Sequence[str] = ()) -> Any:
     """Arrow schema of the row, with the metadata that makes `audio` an Audio feature.
 
     Parameters
     ----------
     sample_rate : int, optional
         In Hz, where all rows share one.
+    texts : sequence of str
+        Columns of text beside those of the row.
 
     Raises
     ------
@@ -50,6 +53,7 @@ def row_schema(sample_rate: int | None = None) -> Any:
             "words": List({"word": text, "start": seconds, "end": seconds}),
             "messages": List({"role": text, "content": text}),
             "tags": List(text),
+            **dict.fromkeys(texts, text),
         }
     )
     return features.arrow_schema
