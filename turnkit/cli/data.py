@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnkit.cli.data_import import add_import_parser
+from turnkit.cli.data_mix import add_mix_parser
 
 if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
@@ -46,6 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
     audio.add_argument("file", metavar="FILE.wav", type=Path, help="where to; .flac works too")
     audio.set_defaults(run=run_audio)
     add_import_parser(actions)
+    add_mix_parser(actions)
 
 
 def run(args: argparse.Namespace) -> int:
