@@ -23,6 +23,7 @@ def add_import_parser(actions: Subparsers) -> None:
     _add_folder(kinds)
     _add_smart_turn(kinds)
     _add_eot_bench(kinds)
+    _add_ami(kinds)
 
 
 def _add_kind(
@@ -189,6 +190,34 @@ def run_eot_bench(args: argparse.Namespace) -> int:
 
     settings = TableSettings(args.split, args.language, args.limit)
     return _done(args.out, import_eot_bench(args.source, args.out, settings, print))
+
+
+def _add_ami(kinds: Subparsers) -> None:
+    parser = _add_kind(
+        kinds,
+        "ami",
+        "DIR",
+        "a folder with the manual annotations and the recordings, as downloaded",
+        "the AMI Meeting Corpus: words by hand, a headset a speaker",
+        "Cut the meetings of the AMI corpus into turns: words/ES2002a.A.words.xml and so on, "
+        "and ES2002a.Headset-0.wav (or ES2002a.Mix-Headset.wav), wherever they are in DIR.",
+    )
+    parser.add_argument(
+        "--split", help="train, dev or test of the full-corpus-ASR partition (default: all)"
+    )
+    parser.add_argument(
+        "--meetings", default="", metavar="NAME,...", help="such as ES2002a (default: all)"
+    )
+    parser.set_defaults(run=run_ami)
+
+
+def run_ami(args: argparse.Namespace) -> int:
+    """Cut meetings into turns."""
+    from turnkit.corpus.importing.ami import AmiSettings, import_ami
+
+    meetings = tuple(name.strip() for name in args.meetings.split(",") if name.strip())
+    settings = AmiSettings(args.split, meetings)
+    return _done(args.out, import_ami(args.source, args.out, settings, print))
 
 
 def _done(out: Path, count: int) -> int:

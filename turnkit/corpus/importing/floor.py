@@ -158,7 +158,12 @@ def without(runs: Sequence[Run], left_out: Sequence[Run]) -> list[Run]:
     return [r for r in runs if not any(a <= r[0] and r[1] <= b for a, b in left_out)]
 
 
-def group_turns(own: Sequence[Run], other: Sequence[Run], rules: FloorRules) -> list[list[Run]]:
+def group_turns(
+    own: Sequence[Run],
+    other: Sequence[Run],
+    rules: FloorRules,
+    known: tuple[Sequence[Run], Sequence[Run]] = ((), ()),
+) -> list[list[Run]]:
     """Gather a speaker's stretches into turns, backchannels of either side left out.
 
     Parameters
@@ -166,14 +171,16 @@ def group_turns(own: Sequence[Run], other: Sequence[Run], rules: FloorRules) -> 
     own, other : sequence of (float, float)
         Speech of one and of everybody else, in order.
     rules : FloorRules
+    known : tuple
+        Stretches of `own` and of `other` that somebody has marked as backchannels.
 
     Returns
     -------
     list of list of (float, float)
         The stretches of each turn, in order.
     """
-    mine = without(own, find_backchannels(own, other, rules))
-    floor = without(other, find_backchannels(other, own, rules))
+    mine = without(own, [*find_backchannels(own, other, rules), *known[0]])
+    floor = without(other, [*find_backchannels(other, own, rules), *known[1]])
     groups: list[list[Run]] = []
     for run in mine:
         last = groups[-1][-1][1] if groups else 0.0
@@ -194,6 +201,7 @@ def cut_turns(
     *,
     name: str = "",
     shared: bool = False,
+    known: tuple[Sequence[Run], Sequence[Run]] = ((), ()),
 ) -> list[Cut]:
     """Find the turns of one speaker, from the speech of everybody.
 
@@ -212,6 +220,8 @@ def cut_turns(
     shared : bool
         Whether the others are heard on the same channel: their speech then ends a row
         just as the speaker's own does, and a turn that has it in a pause is left out.
+    known : tuple
+        As in `group_turns`.
 
     Returns
     -------
@@ -221,7 +231,7 @@ def cut_turns(
     rules, ledger = rules or FloorRules(), ledger if ledger is not None else Ledger()
     heard = sorted([*own, *other]) if shared else sorted(own)
     cuts = []
-    for group in group_turns(own, other, rules):
+    for group in group_turns(own, other, rules, known):
         where = f"{name} at {group[0][0]:.2f} s"
         cut = _cut(group, other, heard, duration, rules)
         problem = cut if isinstance(cut, str) else _in_a_pause(cut, other) if shared else ""
