@@ -49,7 +49,30 @@ HESITANT = frozenset({"um", "uh", "hmm", "so", "and", "but", "or", "like", "well
 """Last words of a chunk that make its hold one after a filler."""
 
 _REPEATED = frozenset(
-    "i i'd i'm it's my the a to we for in on with you he she at is that if they can from".split()
+    (
+        "i",
+        "i'd",
+        "i'm",
+        "it's",
+        "my",
+        "the",
+        "a",
+        "to",
+        "we",
+        "for",
+        "in",
+        "on",
+        "with",
+        "you",
+        "he",
+        "she",
+        "at",
+        "is",
+        "if",
+        "they",
+        "can",
+        "from",
+    )
 )
 _SYLLABLE = re.compile(r"[^aeiouy]*[aeiouy]+[^aeiouy]")
 

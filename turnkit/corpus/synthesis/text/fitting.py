@@ -53,7 +53,7 @@ class Spoken:
 
 
 def read_turns(paths: Iterable[Path]) -> Iterator[list[Spoken]]:
-    """Turns of transcribed meetings.
+    """Read the turns of transcribed meetings.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def read_turns(paths: Iterable[Path]) -> Iterator[list[Spoken]]:
     for path in paths:
         opener = gzip.open if path.suffix == ".gz" else open
         try:
-            with opener(path, "rt", encoding="utf-8") as file:  # type: ignore[operator]
+            with opener(path, "rt", encoding="utf-8") as file:
                 for line in file:
                     yield from meeting_turns(json.loads(line)["segments"])
         except (OSError, ValueError, KeyError, TypeError) as error:

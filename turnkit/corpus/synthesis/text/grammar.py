@@ -6,6 +6,7 @@ A file of ``grammars/`` has these keys::
     groups:  list of {ask: [what an agent asked before], open: [first sentences], more: [...]}
     more:    sentences that may follow, after any group
     tags:    list of tags of each turn
+    alone:   whether sentences of common.yaml follow only when there are no others left
 
 In a sentence
 
@@ -67,6 +68,7 @@ class Grammar:
     groups: tuple[Group, ...]
     more: tuple[str, ...]
     general: tuple[str, ...]
+    alone: bool
     slots: Mapping[str, tuple[str, ...]]
     tags: frozenset[str]
 
@@ -111,9 +113,14 @@ def load_grammar(name: str) -> Grammar:
         Group(_texts(each, "ask"), _texts(each, "open"), _texts(each, "more"))
         for each in own["groups"]
     )
-    general = () if own.get("alone") else _texts(common, "more")
     grammar = Grammar(
-        name, groups, _texts(own, "more"), general, slots, frozenset(own.get("tags", ()))
+        name=name,
+        groups=groups,
+        more=_texts(own, "more"),
+        general=_texts(common, "more"),
+        alone=bool(own.get("alone")),
+        slots=slots,
+        tags=frozenset(own.get("tags", ())),
     )
     for sentence in sentences(grammar):
         _check(sentence, slots, name)
@@ -124,6 +131,16 @@ def sentences(grammar: Grammar) -> tuple[str, ...]:
     """All sentences of a grammar, the values of its slots not among them."""
     own = [text for group in grammar.groups for text in (*group.open, *group.more)]
     return (*own, *grammar.more, *grammar.general)
+
+
+def opening_words(grammar: Grammar) -> frozenset[str]:
+    """Words that sentences open with and that are lower case elsewhere."""
+    found: set[str] = set()
+    for text in sentences(grammar):
+        opened = re.match(r"(?:<([^>]*)>|([A-Z][a-z']*))", text)
+        if opened is not None:
+            found.update(re.findall(r"\b[A-Z][a-z']+", opened.group(0)))
+    return frozenset(found - {"I'm", "I'd", "I'll", "I've", "Doctor"})
 
 
 def expand(

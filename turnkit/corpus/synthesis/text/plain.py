@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from turnkit.corpus.synthesis.script import Boundary, Chunk, Script
@@ -32,7 +34,7 @@ def write_plain(rng: np.random.Generator) -> Script:
             last if b == len(words) else Boundary.PHRASE,
             0.0 if b == len(words) else round(float(rng.uniform(*_PAUSE_S)), 3),
         )
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
     ]
     tags = frozenset({"question"} if text.endswith("?") else ())
     return Script(grammar.name, tuple(chunks), tags)

@@ -28,14 +28,15 @@ def tags_of_script(
         Whether the turn ends in a word such as "so" or "um".
     """
     words = re.findall(r"[A-Za-z'-]+", " ".join(chunk.text for chunk in chunks))
-    tags = set(own) - {"digits", "spelling", "list"}
+    tags = set(own) - {"digits", "spelling", "list", "correction"}
     if _runs(words, lambda word: word.lower() in DIGIT_WORDS):
         tags.add("digits")
     if _runs(words, lambda word: len(word) == 1 and word.isupper()):
         tags.add("spelling")
     if "list" in own and len(words) > 3:
         tags.add("list")
-    if corrected:
+    cues = {"no", "not", "sorry", "meant", "actually", "rather", "mean"}
+    if corrected or ("correction" in own and cues & {word.lower() for word in words}):
         tags.add("correction")
     if trails:
         tags.add("trailing")
