@@ -86,7 +86,8 @@ def echo_voice(
     """Bursts of the agent's voice as it comes back, of unit power while it talks.
 
     Apart from the first one, which may last until just before the turn begins, bursts
-    come at any time, as likely in speech as in a hold or after the end.
+    come at any time, as likely in speech as in a hold or after the end. One is heard at
+    least.
 
     Parameters
     ----------
@@ -109,7 +110,9 @@ def echo_voice(
         _open(gate, max(0, until - round(rng.uniform(*BURST_S) * WIDE_RATE)), until)
     # From before the first sample on, or else bursts would be rarer at the beginning.
     reach = round(BURST_S[1] * WIDE_RATE)
-    for _ in range(rng.poisson(BURSTS_PER_S * (n + reach) / WIDE_RATE)):
+    bursts = int(rng.poisson(BURSTS_PER_S * (n + reach) / WIDE_RATE))
+    while bursts > 0 or not gate.any():
+        bursts -= 1
         start = int(rng.integers(-reach, n))
         _open(gate, start, start + round(rng.uniform(*BURST_S) * WIDE_RATE))
     voice = _low_passed(unit(talk(n, rng)), echo.cut_hz)

@@ -27,7 +27,9 @@ _PEAK = 0.98
 _PIVOT_HZ = 1_000.0
 _FLAT_BELOW_HZ = 100.0
 _HIGH_EDGE_HZ = 300.0
+_LOW_ORDER = 4
 _RING_S = 0.1
+_STOP_DB = -80.0
 _BLOCK = 4_096
 
 
@@ -102,7 +104,11 @@ def _voice(dry: Samples, channel: Channel, rng: np.random.Generator) -> Samples:
 
 
 class _Filter:
-    """Microphone and band of the line, without any delay; gives the channel's rate."""
+    """Microphone and band of the line; gives the channel's rate.
+
+    Of minimum phase, as real ones nearly are: nothing is heard before it is said, and
+    what is in the band is late by less than a millisecond or two.
+    """
 
     def __init__(self, n: int, channel: Channel) -> None:
         self._n = n
@@ -110,7 +116,7 @@ class _Filter:
         # Of small factors only, for a quick transform.
         self._size = -(-(n + round(_RING_S * WIDE_RATE)) // _BLOCK) * _BLOCK
         hz = np.fft.rfftfreq(self._size, 1.0 / WIDE_RATE).astype(np.float64)
-        self._response = _response(hz, channel.tilt_db, channel.band_hz)
+        self._response = _causal(_response(hz, channel.tilt_db, channel.band_hz))
 
     def __call__(self, samples: Samples) -> Samples:
         spectrum = np.fft.rfft(samples, self._size) * self._response
@@ -121,15 +127,25 @@ class _Filter:
 
 def _response(
     hz: NDArray[np.float64], tilt_db: float, band_hz: tuple[float, float]
-) -> NDArray[np.float32]:
-    """Gain at each frequency: a slope about 1 kHz, edges of half a cosine."""
+) -> NDArray[np.float64]:
+    """Gain at each frequency: a slope about 1 kHz, a low cut, half a cosine at the top."""
     low, high = band_hz
     slope = tilt_db * np.log2(np.maximum(hz, _FLAT_BELOW_HZ) / _PIVOT_HZ)
-    above = (hz - low / 2.0) / (low / 2.0) if low > 0.0 else np.ones_like(hz)
-    below = (high - hz) / _HIGH_EDGE_HZ + 1.0
-    inside = np.clip(np.minimum(above, below), 0.0, 1.0)
-    gain = 10.0 ** (slope / 20.0) * (0.5 - 0.5 * np.cos(np.pi * inside))
-    return np.asarray(gain, dtype=np.float32)
+    inside = np.clip((high - hz) / _HIGH_EDGE_HZ + 1.0, 0.0, 1.0)
+    # Butterworth's: a steeper foot would ring on after the last word.
+    squared = (hz / low) ** (2 * _LOW_ORDER) if low > 0.0 else np.full_like(hz, np.inf)
+    foot = np.sqrt(1.0 / (1.0 + 1.0 / np.maximum(squared, 1e-12)))
+    gain: NDArray[np.float64] = 10.0 ** (slope / 20.0) * foot
+    return gain * (0.5 - 0.5 * np.cos(np.pi * inside))
+
+
+def _causal(gain: NDArray[np.float64]) -> NDArray[np.complex64]:
+    """Response of minimum phase, by folding the cepstrum (Oppenheim & Schafer, ch. 13)."""
+    cepstrum = np.fft.irfft(np.log(np.maximum(gain, _amplitude(_STOP_DB))))
+    half = len(cepstrum) // 2
+    cepstrum[1:half] *= 2.0
+    cepstrum[half + 1 :] = 0.0
+    return np.exp(np.fft.rfft(cepstrum)).astype(np.complex64)
 
 
 def _levelled(speech: Samples, active: NDArray[np.bool_], level_db: float) -> tuple[Samples, float]:
