@@ -1,0 +1,117 @@
+"""Which parts of synthesis earn their keep: one group at a time made plain.
+
+Makes five corpora of the shipped specification (everything; and text, voices, prosody,
+channel made plain, one at a time), trains `ablation.yaml` on each with three seeds, and
+measures all of them on a corpus of people. Prints the mean over seeds, its range, and the
+difference to everything.
+
+    python training/ablation.py OUT --corpus PATH.parquet [--turns 1500] [--seeds 3] [--jobs 2]
+
+Stopped, it goes on where it was; `turnkit` has to be on the PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SPEC = HERE.parent / "data" / "synthetic" / "calls.yaml"
+RECIPE = HERE / "ablation.yaml"
+GROUPS = ("everything", "text", "voices", "prosody", "channel")
+POINTS = {"FC@300": "rate", "FC@600": "rate", "L@5%": "latency", "L@10%": "latency"}
+
+
+def run(*command: str | Path) -> None:
+    """Run a command to its end; what it prints goes to stderr."""
+    subprocess.run([str(each) for each in command], check=True, stdout=sys.stderr)
+
+
+def make(out: Path, group: str, turns: int) -> Path:
+    """Make the corpus of a group, as far as it is not there yet."""
+    folder = out / "corpora" / group
+    plain = [] if group == "everything" else ["--set", f"{group}.plain=true"]
+    speakers = max(20, turns // 15)
+    sizes = [f"splits.train.turns={turns}", f"splits.train.speakers={speakers}"]
+    sizes += ["splits.test.turns=50", "splits.test.speakers=10"]
+    run("turnkit", "data", "make", SPEC, folder, *sum((["--set", each] for each in sizes), plain))
+    return folder
+
+
+def train(out: Path, group: str, seed: int) -> Path:
+    """Train on the corpus of a group, unless that is done."""
+    folder = out / "runs" / f"{group}-{seed}"
+    if (folder / "policies.json").exists():
+        return folder
+    corpus = f"corpus={out / 'corpora' / group}:train"
+    plainly = ("trainer.enable_progress_bar=false", "logger=none", "data.workers=1")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    run(
+        "turnkit", "train", RECIPE, corpus, f"seed={seed}", *plainly,
+        "--out", folder, "--overwrite",
+    )  # fmt: skip
+    return folder
+
+
+def measure(out: Path, corpus: str, runs: list[Path]) -> dict[str, Any]:
+    """Evaluate all runs on one corpus."""
+    report = out / "report"
+    detectors = [part for each in runs for part in ("--detector", str(each))]
+    run("turnkit", "eval", "--corpus", corpus, *detectors, "--out", report)
+    content: dict[str, Any] = json.loads((report / "results.json").read_text())
+    return content
+
+
+def table(found: dict[str, dict[str, list[float]]]) -> str:
+    """Mean, range over seeds, and difference to everything, of each group."""
+    lines = ["| plain | " + " | ".join(f"{point} | to everything" for point in POINTS) + " |"]
+    lines.append("| --- |" + " ---: |" * (2 * len(POINTS)))
+    for group, points in found.items():
+        cells = []
+        for point, kind in POINTS.items():
+            scale, unit = (100, "%") if kind == "rate" else (1, "ms")
+            values = [scale * each for each in points[point]]
+            mean = statistics.mean(values)
+            full = scale * statistics.mean(found[GROUPS[0]][point])
+            cells.append(f"{mean:.1f} {unit} [{min(values):.1f}, {max(values):.1f}]")
+            cells.append("" if group == GROUPS[0] else f"{mean - full:+.1f}")
+        lines.append(f"| {'-' if group == GROUPS[0] else group} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Make, train, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--corpus", required=True, help="of people, to measure on")
+    parser.add_argument("--turns", type=int, default=1500)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side")
+    args = parser.parse_args()
+    for group in GROUPS:
+        make(args.out, group, args.turns)
+    wanted = [(group, seed) for seed in range(args.seeds) for group in GROUPS]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        runs = list(pool.map(lambda each: train(args.out, *each), wanted))
+    results = measure(args.out, args.corpus, runs)
+    found: dict[str, dict[str, list[float]]] = {
+        group: {point: [] for point in POINTS} for group in GROUPS
+    }
+    for (group, _), detector in zip(wanted, results["detectors"].values(), strict=True):
+        for point, kind in POINTS.items():
+            best = detector["best_on_test"][point]
+            value = best["rate"] if kind == "rate" else best["mean_latency_ms"]
+            found[group][point].append(value)
+    print(f"{args.turns} turns, {args.seeds} seeds, best policy on {args.corpus}\n")
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
