@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnkit.cli.data_import import add_import_parser
+from turnkit.cli.data_make import add_make_parser
 from turnkit.cli.data_mix import add_mix_parser
+from turnkit.cli.data_pauses import add_parser as add_pauses_parser
 
 if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
@@ -48,6 +50,8 @@ def add_parser(subparsers: Subparsers) -> None:
     audio.set_defaults(run=run_audio)
     add_import_parser(actions)
     add_mix_parser(actions)
+    add_make_parser(actions)
+    add_pauses_parser(actions)
 
 
 def run(args: argparse.Namespace) -> int:
