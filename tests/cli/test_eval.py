@@ -153,6 +153,30 @@ def test_files_are_written_beside_the_table(
     assert (out / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_slices_are_told_everywhere(
+    corpora: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = write_corpus(tmp_path / "tagged.parquet", 3, 24)
+    rows = pyarrow.parquet.read_table(made).to_pylist()
+    tagged = [row | {"tags": ["digits"] if k % 2 else []} for k, row in enumerate(rows)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(tagged), made)
+    out = tmp_path / "out"
+    assert main(arguments((str(made), corpora[1]), "--by", "slice", "--out", str(out))) == 0
+    title = "Slice digits (numbers said digit by digit): 12 turns, 12 holds, 12 speakers"
+    assert title in capsys.readouterr().out
+    for name in ("table.txt", "table.md", "report.html"):
+        assert title in (out / name).read_text()
+    document = json.loads((out / "results.json").read_text())
+    jsonschema.validate(document, RESULTS)
+    digits = document["slices"]["found"]["digits"]
+    assert (digits["turns"], digits["holds"], digits["speakers"]) == (12, 12, 12)
+    assert list(digits["detectors"]) == ["vad:webrtc", "vad:silero"]
+    for points in (*digits["detectors"].values(), digits["vad_baseline"]):
+        for found in points.values():
+            jsonschema.validate(found, point("rate"))
+    assert {"human", "telephone"} <= set(document["slices"]["of_all"])
+
+
 def test_without_fitting_rows_frozen_is_null(
     corpora: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

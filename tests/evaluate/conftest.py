@@ -108,6 +108,7 @@ class TurnRows:
                 "audio": {"bytes": _wav(turn), "path": None},
                 "silence_spans": [{"start": s.start, "end": s.end} for s in turn.spans],
                 "words": [{"word": w.word, "start": w.start, "end": w.end} for w in turn.words],
+                "tags": sorted(turn.tags),
             }
             for turn in turns
         ]

@@ -52,6 +52,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "that trained the weights of any of them are left out (default split: train)",
     )
     parser.add_argument(
+        "--by",
+        choices=("slice",),
+        help="tell the frozen points of each tag's rows as well, such as short, digits, "
+        "filler-hold, telephone, snr:10, and of those that the corpus itself has",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
@@ -86,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         workers=available_cores() if args.workers is None else args.workers,
         seed=args.seed,
         transcript_lag_s=lag,
+        by_slice=args.by == "slice",
         progress=_progress(),
     )
     if args.out is not None:

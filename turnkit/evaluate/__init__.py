@@ -6,6 +6,7 @@ for notebooks. What the numbers mean is said in `turnkit.metrics`.
 
 from __future__ import annotations
 
+from turnkit.evaluate.cells import Table
 from turnkit.evaluate.claims import BEST, CLAIMED, FROZEN, check_claims, compare
 from turnkit.evaluate.crew import Bench, Crew, Job, Measured, Opener
 from turnkit.evaluate.fitting import FittedPolicy, fit_policies, simulate_turn
@@ -26,10 +27,14 @@ from turnkit.evaluate.results import (
     Diagnostics,
     Evaluation,
     FrozenPoint,
+    Slice,
+    SliceFacts,
+    Slices,
 )
 from turnkit.evaluate.run import Progress, evaluate
 from turnkit.evaluate.scoring import best_points, diagnose, frozen_point
-from turnkit.evaluate.table import Table, tables, to_markdown, to_text
+from turnkit.evaluate.slicing import read_tags, slice_results
+from turnkit.evaluate.table import tables, to_markdown, to_text
 from turnkit.evaluate.tracing import TurnTrace, span_scores, trace_turn
 from turnkit.evaluate.turns import (
     TRANSCRIPT_LAG_S,
@@ -61,6 +66,9 @@ __all__ = [
     "Measured",
     "Opener",
     "Progress",
+    "Slice",
+    "SliceFacts",
+    "Slices",
     "SpanMarks",
     "Table",
     "TurnTrace",
@@ -77,8 +85,10 @@ __all__ = [
     "evaluate",
     "fit_policies",
     "frozen_point",
+    "read_tags",
     "replay_turn",
     "simulate_turn",
+    "slice_results",
     "span_scores",
     "speaker_hash",
     "tables",

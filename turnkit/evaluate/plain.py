@@ -16,6 +16,9 @@ from turnkit.evaluate.results import (
     Diagnostics,
     Evaluation,
     FrozenPoint,
+    Slice,
+    SliceFacts,
+    Slices,
 )
 from turnkit.metrics import POINTS, Interval, OperatingPoint, PointKind
 
@@ -31,23 +34,24 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
     dict
         What ``results.json`` holds; None for what is not defined.
     """
-    plain = {
+    facts = evaluation.facts
+    plain: dict[str, Any] = {
         "format": FORMAT,
-        "corpus": asdict(evaluation.facts),
+        "corpus": asdict(facts),
         "fit_corpus": None if evaluation.fit_facts is None else asdict(evaluation.fit_facts),
         "machine": {**asdict(evaluation.machine), "steal_share": evaluation.steal_share},
         "seed": evaluation.seed,
         "resamples": evaluation.resamples,
         "transcript_lag_s": evaluation.transcript_lag_s,
-        "detectors": {
-            result.spec: _detector(result, evaluation.facts) for result in evaluation.detectors
-        },
+        "detectors": {result.spec: _detector(result, facts) for result in evaluation.detectors},
         "vad_baseline": _by_point(
-            {name: _best(point, evaluation.facts) for name, point in evaluation.baseline.items()}
+            {name: _best(p, facts.holds, facts.rows) for name, p in evaluation.baseline.items()}
         ),
         "paired_differences": [_comparison(one) for one in evaluation.comparisons],
         "claims": [_claim(one) for one in evaluation.claims],
     }
+    if evaluation.slices is not None:
+        plain["slices"] = _slices(evaluation.slices)
     return {key: finite(value) for key, value in plain.items()}
 
 
@@ -79,12 +83,12 @@ def _value(point: OperatingPoint, rate: float, latency_s: float) -> dict[str, fl
     return {"latency_ms": ms, "rate": rate, "mean_latency_ms": ms}
 
 
-def _best(best: BestPoint, facts: CorpusFacts) -> dict[str, Any]:
+def _best(best: BestPoint, holds: int, turns: int) -> dict[str, Any]:
     cutoffs = best.point.kind is PointKind.CUTOFFS
     return {
         **_value(best.point, best.rate, best.mean_latency_s),
         "interval": _bounds(best.interval, 1.0 if cutoffs else 1000.0),
-        "n": facts.holds if cutoffs else facts.rows,
+        "n": holds if cutoffs else turns,
         "policy": best.policy.as_dict(),
         "reached": best.reached,
     }
@@ -118,7 +122,9 @@ def _detector(result: DetectorResult, facts: CorpusFacts) -> dict[str, Any]:
         "name": result.name,
         "frozen": None if frozen is None else _by_point({k: _frozen(v) for k, v in frozen.items()}),
         "own_policy": None if result.own is None else _frozen(result.own),
-        "best_on_test": _by_point({k: _best(v, facts) for k, v in result.best.items()}),
+        "best_on_test": _by_point(
+            {k: _best(v, facts.holds, facts.rows) for k, v in result.best.items()}
+        ),
         "diagnostics": {k: _diagnostics(v) for k, v in result.diagnostics.items()},
         "peak_memory_mb": result.peak_mb,
     }
@@ -166,3 +172,29 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "verdict": claim.verdict,
         "why": claim.why,
     }
+
+
+def _slices(slices: Slices) -> dict[str, Any]:
+    return {
+        "found": {one.facts.tag: _slice(one) for one in slices.found},
+        "too_few": {one.tag: _slice_facts(one) for one in slices.too_few},
+        "of_all": {one.tag: _slice_facts(one) for one in slices.of_all},
+    }
+
+
+def _slice(one: Slice) -> dict[str, Any]:
+    facts = one.facts
+    return {
+        **_slice_facts(facts),
+        "detectors": {
+            spec: {name: _frozen(frozen) for name, frozen in points.items()}
+            for spec, points in one.frozen.items()
+        },
+        "vad_baseline": {
+            name: _best(best, facts.holds, facts.turns) for name, best in one.baseline.items()
+        },
+    }
+
+
+def _slice_facts(facts: SliceFacts) -> dict[str, Any]:
+    return {key: value for key, value in asdict(facts).items() if key != "tag"}

@@ -217,6 +217,61 @@ class Claim:
         return {True: "holds", False: "does not hold", None: "not tested"}[self.holds]
 
 
+@dataclass(frozen=True, slots=True)
+class SliceFacts:
+    """The rows of a tag in figures; holds are those that count.
+
+    Attributes
+    ----------
+    tag, meaning : str
+        `meaning` is empty where the tag is nobody's but its corpus'.
+    turns, holds, speakers : int
+    """
+
+    tag: str
+    meaning: str
+    turns: int
+    holds: int
+    speakers: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice:
+    """Replays of all detectors on the rows of a tag, policies as on all rows.
+
+    Attributes
+    ----------
+    facts : SliceFacts
+    frozen : dict of str to dict of str to FrozenPoint
+        By detector and point; the policy that a detector comes with is under its name.
+    baseline : dict of str to BestPoint
+        Pure delay on the annotated spans, by point.
+    """
+
+    facts: SliceFacts
+    frozen: Mapping[str, Mapping[str, FrozenPoint]]
+    baseline: Mapping[str, BestPoint]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slices:
+    """An evaluation by tag.
+
+    Attributes
+    ----------
+    found : tuple of Slice
+        The one with most turns first.
+    too_few : tuple of SliceFacts
+        Too few turns or holds to tell figures of.
+    of_all : tuple of SliceFacts
+        Tags that every row has.
+    """
+
+    found: tuple[Slice, ...]
+    too_few: tuple[SliceFacts, ...]
+    of_all: tuple[SliceFacts, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """The whole of it.
@@ -240,6 +295,8 @@ class Evaluation:
     baseline_sums : SpeakerSums
     comparisons : tuple of Comparison
     claims : tuple of Claim
+    slices : Slices or None
+        None where they were not asked for.
     """
 
     corpus: Corpus
@@ -255,3 +312,4 @@ class Evaluation:
     baseline_sums: SpeakerSums
     comparisons: tuple[Comparison, ...]
     claims: tuple[Claim, ...]
+    slices: Slices | None = None

@@ -28,6 +28,7 @@ from turnkit.evaluate.results import (
     Evaluation,
 )
 from turnkit.evaluate.scoring import best_points, diagnose, frozen_point
+from turnkit.evaluate.slicing import OWN, read_tags, slice_results
 from turnkit.evaluate.tracing import TurnTrace, span_scores
 from turnkit.evaluate.turns import TRANSCRIPT_LAG_S
 from turnkit.metrics import (
@@ -42,9 +43,6 @@ from turnkit.metrics.bootstrap import RESAMPLES
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, how many turns are done, and of how many."""
-
-OWN = "own policy"
-"""Name under which the policy that a detector comes with is replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
     transcript_lag_s: float = TRANSCRIPT_LAG_S,
+    by_slice: bool = False,
     opener: Opener | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -92,6 +91,8 @@ def evaluate(
         Of the bootstrap.
     transcript_lag_s : float
         Seconds by which words of the corpus reach a detector late.
+    by_slice : bool
+        Whether to count the replays by tag as well (`turnkit.corpus.tags`).
     opener : Opener, optional
         In place of `open_detector`.
     progress : Progress, optional
@@ -155,6 +156,7 @@ def evaluate(
         baseline_sums=baseline_sums,
         comparisons=compare(results, plan.weights),
         claims=check_claims(results, baseline, baseline_sums, plan.weights),
+        slices=slice_results(results, read_tags(corpus), resamples, seed) if by_slice else None,
     )
 
 

@@ -4,48 +4,27 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
+from turnkit.evaluate.cells import Table, best_cell, frozen_cell
 from turnkit.evaluate.claims import BEST, CLAIM_TITLE, FROZEN
 from turnkit.evaluate.results import (
-    BestPoint,
     Comparison,
     DetectorResult,
     Evaluation,
     FrozenPoint,
 )
+from turnkit.evaluate.slice_table import slice_tables
 from turnkit.evaluate.text import (
     DASH,
     claim_text,
     head_lines,
     milliseconds,
     percent,
-    point_text,
     policy_text,
     range_text,
 )
 from turnkit.metrics import POINTS, PointKind
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table.
-
-    Attributes
-    ----------
-    title : str
-    columns : tuple of str
-    rows : tuple of tuple of str
-    note : str
-        Printed under it.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
 
 _POINT_COLUMNS = tuple(point.name for point in POINTS)
 
@@ -59,7 +38,7 @@ def frozen_table(evaluation: Evaluation) -> Table:
     """Policies fixed beforehand and replayed: the headline."""
     rows = []
     for result in evaluation.detectors:
-        cells = [_frozen_cell((result.frozen or {}).get(name)) for name in _POINT_COLUMNS]
+        cells = [frozen_cell((result.frozen or {}).get(name)) for name in _POINT_COLUMNS]
         rows.append((result.spec, *cells))
     note = (
         f"{_READING} Each cell is what the policy really did on these rows; MISSED: outside "
@@ -72,27 +51,13 @@ def frozen_table(evaluation: Evaluation) -> Table:
     return Table(title, ("detector", *_POINT_COLUMNS), tuple(rows), note)
 
 
-def _frozen_cell(frozen: FrozenPoint | None) -> str:
-    if frozen is None:
-        return DASH
-    kind = PointKind.CUTOFFS if frozen.point is None else frozen.point.kind
-    cutoffs = kind is PointKind.CUTOFFS
-    spread = frozen.rate_interval if cutoffs else frozen.latency_interval
-    cell = point_text(kind, frozen.summary.rate, frozen.summary.mean_latency_s, spread)
-    if frozen.missed:
-        cell += " MISSED"
-    if frozen.fitted is not None and not frozen.fitted.reached:
-        cell += " OUT OF REACH"
-    return cell
-
-
 def best_table(evaluation: Evaluation) -> Table:
     """Best policies on the test rows themselves, for comparison with public tables."""
     rows = [
-        (result.spec, *(_best_cell(result.best, name) for name in _POINT_COLUMNS))
+        (result.spec, *(best_cell(result.best, name) for name in _POINT_COLUMNS))
         for result in evaluation.detectors
     ]
-    baseline = (_best_cell(evaluation.baseline, name) for name in _POINT_COLUMNS)
+    baseline = (best_cell(evaluation.baseline, name) for name in _POINT_COLUMNS)
     rows.append(("VAD baseline (pure delay on annotated spans)", *baseline))
     note = (
         f"{_READING} The policy is the best of the sweep on these very rows, read from score "
@@ -101,15 +66,6 @@ def best_table(evaluation: Evaluation) -> Table:
     )
     title = "Best on test, from score traces (not the headline)"
     return Table(title, ("detector", *_POINT_COLUMNS), tuple(rows), note)
-
-
-def _best_cell(best: Mapping[str, BestPoint], name: str) -> str:
-    found = best.get(name)
-    if found is None:
-        return DASH
-    if not found.reached:
-        return "out of reach"
-    return point_text(found.point.kind, found.rate, found.mean_latency_s, found.interval)
 
 
 def _replays(evaluation: Evaluation) -> list[tuple[DetectorResult, FrozenPoint]]:
@@ -234,7 +190,8 @@ def tables(evaluation: Evaluation) -> list[Table]:
         cost_table,
         diagnostics_table,
     ]
-    return [table for make in made if (table := make(evaluation)) is not None]
+    found = [table for make in made if (table := make(evaluation)) is not None]
+    return [*found, *slice_tables(evaluation)]
 
 
 def to_text(evaluation: Evaluation) -> str:
