@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
+    from turnkit.corpus.importing.floor import FloorRules
 
 
 def add_import_parser(actions: Subparsers) -> None:
@@ -33,6 +34,26 @@ def _add_kind(
     parser.add_argument("source", metavar=source, help=source_help)
     parser.add_argument("out", metavar="OUT.parquet", type=_parquet, help="the corpus to be")
     return parser
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rule",
+        action="append",
+        default=[],
+        metavar="KEY=SECONDS",
+        help="limit of turns and backchannels, such as bridge_s=0.8 or longest_hold_s=8",
+    )
+
+
+def _rules(args: argparse.Namespace) -> FloorRules:
+    from turnkit.corpus.importing.floor import FloorRules
+    from turnkit.settings_file import apply_override, build
+
+    content: dict[str, Any] = {}
+    for override in args.rule:
+        apply_override(content, override)
+    return build(FloorRules, content, "rule")
 
 
 def _parquet(text: str) -> Path:
@@ -74,6 +95,7 @@ def _add_stereo(kinds: Subparsers) -> None:
         metavar="FILE.parquet",
         help="write backchannels there; they are counted and left out otherwise",
     )
+    _add_rules(parser)
     parser.set_defaults(run=run_stereo)
 
 
@@ -82,7 +104,7 @@ def run_stereo(args: argparse.Namespace) -> int:
     from turnkit.corpus.importing.stereo import StereoSettings, import_stereo
 
     first, _, second = args.roles.partition(",")
-    settings = StereoSettings(args.language, (first, second), args.only, args.words)
+    settings = StereoSettings(args.language, (first, second), args.only, args.words, _rules(args))
     count = import_stereo(
         Path(args.source), args.out, settings, print, backchannels=args.backchannels
     )
@@ -119,6 +141,7 @@ def _add_folder(kinds: Subparsers) -> None:
         action="store_true",
         help="look for pauses inside labels by voice activity: for labels of whole sentences",
     )
+    _add_rules(parser)
     parser.set_defaults(run=run_folder)
 
 
@@ -127,7 +150,9 @@ def run_folder(args: argparse.Namespace) -> int:
     from turnkit.corpus.importing.folder import FolderSettings, import_folder
 
     tiers = tuple(name.strip() for name in args.tiers.split(",") if name.strip())
-    settings = FolderSettings(args.language, tiers, args.names, args.same_speakers, args.vad)
+    settings = FolderSettings(
+        args.language, tiers, args.names, args.same_speakers, args.vad, _rules(args)
+    )
     return _done(args.out, import_folder(Path(args.source), args.out, settings, print))
 
 
@@ -208,6 +233,7 @@ def _add_ami(kinds: Subparsers) -> None:
     parser.add_argument(
         "--meetings", default="", metavar="NAME,...", help="such as ES2002a (default: all)"
     )
+    _add_rules(parser)
     parser.set_defaults(run=run_ami)
 
 
@@ -216,7 +242,7 @@ def run_ami(args: argparse.Namespace) -> int:
     from turnkit.corpus.importing.ami import AmiSettings, import_ami
 
     meetings = tuple(name.strip() for name in args.meetings.split(",") if name.strip())
-    settings = AmiSettings(args.split, meetings)
+    settings = AmiSettings(args.split, meetings, _rules(args))
     return _done(args.out, import_ami(args.source, args.out, settings, print))
 
 

@@ -101,6 +101,20 @@ def test_the_command(call: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["data", "import", "stereo", str(call), str(out), "--roles", "a"]) == 2
 
 
+def test_rules_are_set_on_the_command_line(
+    call: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "calls.parquet"
+    given = ["data", "import", "stereo", str(call), str(out)]
+    assert main([*given, "--rule", "longest_hold_s=0.5", "--rule", "tail_s=1"]) == 0
+    corpus = load_corpus(str(out))
+    assert len(corpus) == 4
+    assert max(turn.end.duration for turn in corpus) == pytest.approx(1.0)
+    for wrong in ("bridge=1", "bridge_s=-1", "bridge_s"):
+        assert main([*given, "--rule", wrong]) == 2
+        assert "bridge" in capsys.readouterr().err
+
+
 def test_a_corpus_that_fails_leaves_the_old_one(call: Path, tmp_path: Path) -> None:
     out = tmp_path / "calls.parquet"
     import_stereo(call, out)
