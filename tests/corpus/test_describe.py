@@ -143,7 +143,7 @@ def test_rows_that_cannot_be_used_are_counted_not_fatal(good: list[dict[str, Any
         ("[breath] {noise} <unk>", None),
         ("so I said Yes!", "yes"),
         ("it is mine, isn't it [laughs]", "it"),
-        ("no it isn\u2019t.", "isn\u2019t"),
+        ("no it isn\u2019t.", "isn't"),
         ("_Operator_", "operator"),
         ("das Gr\u00f6\u00dfte", "gr\u00f6\u00dfte"),
         ("\u662f \u597d", "\u597d"),

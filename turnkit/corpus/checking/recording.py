@@ -34,6 +34,10 @@ GAP_S = 0.03
 NEAR_S = 0.05
 """Where sound must be on both sides of a gap."""
 
+_SAME = 1e-3
+_FLAT = 4
+"""Samples in a row within that share of the peak: a wave has rounder tops."""
+
 _WINDOW = 512
 _MOST_FRAMES = 2_000
 
@@ -145,3 +149,29 @@ def gaps_in_speech(turn: Turn) -> tuple[float, ...]:
         if not in_span and min(float(np.abs(side).max()) for side in sides) > 10 ** (-40 / 20):
             found.append(a)
     return tuple(found)
+
+
+def flat_tops(samples: Samples) -> float:
+    """Share of samples that lie in flat tops at the loudest level of the recording.
+
+    Unlike full scale, this shows clipping that came before a change of level.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+
+    Returns
+    -------
+    float
+        In 0 .. 1.
+    """
+    share = 0.0
+    for side in (samples, -samples):
+        peak = float(side.max(initial=0.0))
+        if peak < 10 ** (-30 / 20):  # the steps of 16 bits are wide by then
+            continue
+        top = np.r_[False, side > peak - _SAME * peak, False]
+        edges = np.flatnonzero(np.diff(top.astype(np.int8)))
+        lengths = edges[1::2] - edges[::2]
+        share += float(lengths[lengths >= _FLAT].sum()) / len(samples)
+    return share

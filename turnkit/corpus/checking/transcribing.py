@@ -89,7 +89,9 @@ def spoken(turn: Turn) -> Spoken:
 
 
 def word_error_rate(reference: Sequence[str], heard: Sequence[str]) -> float:
-    """Insertions, deletions and substitutions per word of the reference (Levenshtein 1966).
+    """Count insertions, deletions and substitutions per word of the reference.
+
+    The edit distance of Levenshtein 1966.
 
     Parameters
     ----------

@@ -1,0 +1,278 @@
+"""A whole corpus checked: its rows, its splits against one another, shortcuts in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from turnkit.corpus.checking.doubts import Doubt, doubts_of, findings_of
+from turnkit.corpus.checking.duplicates import Copy, find_copies
+from turnkit.corpus.checking.fingerprint import Fingerprint
+from turnkit.corpus.checking.measuring import Measured, Unusable, fingerprints, measure
+from turnkit.corpus.checking.probes import Probe, run_probes
+from turnkit.corpus.checking.turns import Finding, check_corpus, check_turns
+from turnkit.corpus.reader import Corpus
+from turnkit.corpus.split import shared_audio, shared_speakers
+
+UNUSABLE = "unusable"
+COPIES = "copies"
+
+Progress = Callable[[str, int, int], None]
+"""Told which corpus, how many rows are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """What was found in one split.
+
+    Attributes
+    ----------
+    name : str
+    synthetic : bool
+    rows, looked_at : int
+        All, and those measured.
+    findings : tuple of Finding
+        What looks wrong; rows that break the schema come first.
+    probes : tuple of Probe
+    doubts : tuple of Doubt
+        The findings row by row, in the order of the corpus.
+    """
+
+    name: str
+    synthetic: bool
+    rows: int
+    looked_at: int
+    findings: tuple[Finding, ...]
+    probes: tuple[Probe, ...]
+    doubts: tuple[Doubt, ...]
+
+    @property
+    def shortcuts(self) -> tuple[str, ...]:
+        """Names of the probes that found one."""
+        return tuple(probe.name for probe in self.probes if probe.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Something that two splits, or two corpora, have in common.
+
+    Attributes
+    ----------
+    kind : str
+        ``speakers``, ``recordings`` or ``copies``.
+    between : (str, str)
+    items : tuple of str
+        Speakers; ids of the first's rows; ids of both rows and how far they differ.
+    """
+
+    kind: str
+    between: tuple[str, str]
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found in a corpus.
+
+    Attributes
+    ----------
+    splits : dict of str to SplitReport
+    leaks : tuple of Leak
+    """
+
+    splits: dict[str, SplitReport]
+    leaks: tuple[Leak, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether every row fits the schema and nothing is in two splits."""
+        kinds = {finding.kind for split in self.splits.values() for finding in split.findings}
+        return UNUSABLE not in kinds and not self.leaks
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and texts, for JSON."""
+        return {
+            "usable": self.usable,
+            "splits": {name: _split_dict(split) for name, split in self.splits.items()},
+            "leaks": [
+                {"kind": leak.kind, "between": list(leak.between), "items": list(leak.items)}
+                for leak in self.leaks
+            ],
+        }
+
+
+def inspect(
+    splits: Mapping[str, Corpus],
+    against: Mapping[str, Corpus] | None = None,
+    *,
+    limit: int | None = None,
+    stt: bool = False,
+    workers: int | None = None,
+    progress: Progress = lambda *_: None,
+) -> Report:
+    """Check the splits of a corpus.
+
+    Parameters
+    ----------
+    splits : mapping of str to Corpus
+    against : mapping of str to Corpus, optional
+        Other corpora that must share nothing with this one.
+    limit : int, optional
+        Rows of each that are looked at, spread evenly.
+    stt : bool
+        Compare transcripts with what the embedded recogniser hears.
+    workers : int, optional
+        Processes; as many as there are processors by default.
+    progress : callable
+        Told the name of the corpus and how many of its rows are done.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ConfigError, MissingDependencyError, MissingAssetError
+        As `measure`.
+    """
+    prints: list[tuple[str, str, Fingerprint]] = []
+    reports: dict[str, SplitReport] = {}
+    gathered: dict[str, list[Measured]] = {}
+    broken: dict[str, list[Unusable]] = {}
+    for name, corpus in splits.items():
+        gathered[name], broken[name] = [], []
+        total = len(corpus) if limit is None else min(limit, len(corpus))
+        for done, found in enumerate(measure(corpus, limit, stt=stt, workers=workers), start=1):
+            if isinstance(found, Measured):
+                gathered[name].append(found)
+            else:
+                broken[name].append(found)
+            progress(corpus.name, done, total)
+        prints += [(name, row.facts.id, row.print) for row in gathered[name]]
+    for name, corpus in (against or {}).items():
+        prints += _others(name, corpus, limit, workers, progress)
+    copies = _named(find_copies([each for _, _, each in prints]), prints)
+    for name, corpus in splits.items():
+        own = [copy for copy in copies if copy.between == (name, name)]
+        reports[name] = _report(corpus, gathered[name], broken[name], own)
+    everything = {**splits, **(against or {})}
+    return Report(reports, tuple(_leaks(list(splits), everything, copies)))
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedCopy:
+    """Two rows with the same speech, by the names of their splits and their ids."""
+
+    between: tuple[str, str]
+    rows: tuple[str, str]
+    copy: Copy
+
+
+def _others(
+    name: str, corpus: Corpus, limit: int | None, workers: int | None, progress: Progress
+) -> Iterator[tuple[str, str, Fingerprint]]:
+    ids = corpus.column("id")
+    total = len(corpus) if limit is None else min(limit, len(corpus))
+    for done, (index, each) in enumerate(fingerprints(corpus, limit, workers=workers), start=1):
+        progress(corpus.name, done, total)
+        yield name, str(ids[index]), each
+
+
+def _named(
+    copies: Sequence[Copy], prints: Sequence[tuple[str, str, Fingerprint]]
+) -> list[_NamedCopy]:
+    found = []
+    for copy in copies:
+        (split_a, row_a, _), (split_b, row_b, _) = prints[copy.first], prints[copy.second]
+        found.append(_NamedCopy((split_a, split_b), (row_a, row_b), copy))
+    return found
+
+
+def _report(
+    corpus: Corpus,
+    rows: Sequence[Measured],
+    broken: Sequence[Unusable],
+    copies: Sequence[_NamedCopy],
+) -> SplitReport:
+    facts = [row.facts for row in rows]
+    ids = [str(row) for row in corpus.column("id")]
+    doubts = [doubt for row in rows for doubt in doubts_of(row)]
+    general = check_turns(facts)
+    number = {row.facts.id: row.index for row in rows}
+    doubts += [
+        Doubt(number[row], row, finding.kind, finding.message)
+        for finding in general
+        if finding.kind not in _UNHEARD
+        for row in finding.rows
+    ]
+    doubts += [Doubt(each.index, each.id, UNUSABLE, each.message) for each in broken]
+    doubts += [
+        Doubt(number[row], row, COPIES, f"same speech as {other}")
+        for copy in copies
+        for row, other in (copy.rows, copy.rows[::-1])
+    ]
+    findings = [
+        *(Finding(UNUSABLE, each.message, (each.id,)) for each in broken),
+        *check_corpus(ids, corpus.labels, corpus.digests, facts),
+        *general,
+        *findings_of(doubts),
+        *_copy_finding(copies),
+    ]
+    return SplitReport(
+        name=corpus.name,
+        synthetic=corpus.synthetic,
+        rows=len(corpus),
+        looked_at=len(rows) + len(broken),
+        findings=tuple(findings),
+        probes=tuple(run_probes([row.silences for row in rows])),
+        doubts=tuple(sorted(doubts, key=lambda doubt: doubt.index)),
+    )
+
+
+_UNHEARD = {"short end", "zeros"}
+"""Findings about the making of a corpus: listening to a row of it shows nothing."""
+
+
+def _copy_finding(copies: Sequence[_NamedCopy]) -> list[Finding]:
+    if not copies:
+        return []
+    rows = tuple(dict.fromkeys(row for copy in copies for row in copy.rows))
+    message = "rows hold the speech of another row, in other words the same recording"
+    return [Finding(COPIES, message, rows)]
+
+
+def _leaks(
+    own: Sequence[str], everything: Mapping[str, Corpus], copies: Sequence[_NamedCopy]
+) -> Iterator[Leak]:
+    names = list(everything)
+    for place, a in enumerate(own):
+        for b in names[place + 1 :]:
+            first, second = everything[a], everything[b]
+            same = tuple(shared_audio(first, second))
+            alike = tuple(
+                f"{copy.rows[0]} = {copy.rows[1]} ({copy.copy.errors:.1%} of bits differ)"
+                for copy in copies
+                if copy.between == (a, b) and copy.rows[0] not in same
+            )
+            kinds = (
+                ("speakers", tuple(shared_speakers(first, second))),
+                ("recordings", same),
+                (COPIES, alike),
+            )
+            yield from (Leak(kind, (a, b), items) for kind, items in kinds if items)
+
+
+def _split_dict(split: SplitReport) -> dict[str, Any]:
+    return {
+        "name": split.name,
+        "synthetic": split.synthetic,
+        "rows": split.rows,
+        "looked_at": split.looked_at,
+        "findings": [
+            {"kind": f.kind, "message": f.message, "rows": list(f.rows)} for f in split.findings
+        ],
+        "shortcuts": list(split.shortcuts),
+        "probes": [probe.as_dict() for probe in split.probes],
+        "doubts": [doubt.as_dict() for doubt in split.doubts],
+    }
