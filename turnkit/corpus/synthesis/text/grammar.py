@@ -197,6 +197,7 @@ def _value(
 ) -> str:
     kind, colon, argument = name.partition(":")
     if not colon:
+        value = ""
         for _ in range(4):
             values = slots[name]
             value = _expand(_compile(values[int(rng.random() * len(values))]), slots, memory, rng)

@@ -47,7 +47,7 @@ class TextSettings:
     holds_per_turn: float = 1.2
     fillers: float = 1.0
     repetitions: float = 0.5
-    fragments: float = 0.3
+    fragments: float = 0.6
     corrections: float = 1.0
     trailing: float = 0.14
     pause_scale: float = 1.0

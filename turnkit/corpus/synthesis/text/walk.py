@@ -34,17 +34,17 @@ from turnkit.corpus.synthesis.text.settings import TextSettings
 _MAX_WORDS = 90
 """The turn ends at the first place after so many words."""
 
-_EVENT = {"/": 0.22, "+": 0.3, "~": 0.1, ".": 0.78, "?": 0.85}
+_EVENT = {"/": 0.27, "+": 0.3, "~": 0.1, ".": 0.70, "?": 0.8}
 """How likely an end or a hold is at a place: between phrases, between groups, after a
 conjunction, after a sentence, after a question."""
 
 _FIRST_EVENT = 0.9
 """The same after a first sentence of at most two words."""
 
-_MID_PAUSE, _MID_FILLER = 0.03, 0.07
+_MID_PAUSE, _MID_FILLER = 0.05, 0.13
 """Holds in mid-phrase, without and with a filler, at each place marked for hesitation."""
 
-_BROKEN_PAUSE = 0.25
+_BROKEN_PAUSE = 0.3
 """Share of repetitions, broken words and corrections with a hold."""
 
 
@@ -148,7 +148,7 @@ class Walk:
     def _cased(self, word: str) -> str:
         """Sentences begin with a capital letter, but for those after a filler."""
         if self._words and self._words[-1].endswith(","):
-            return word.lower() if word in self.manner.openings else word
+            return word.lower() if word.rstrip(",") in self.manner.openings else word
         return word[0].upper() + word[1:]
 
     def _place(self, mark: str) -> bool:
@@ -183,7 +183,7 @@ class Walk:
 
     def _end(self, mark: str) -> None:
         trailer = self._trailer(mark)
-        if not trailer and mark in "/." and self.rng.random() < 0.03:
+        if not trailer and mark in "/." and self.rng.random() < 0.05:
             trailer = "um" if self.rng.random() < 0.55 else "uh"  # see the module's head
         self.trails = bool(trailer) or mark == "~"
         self._trail(trailer)
