@@ -96,12 +96,13 @@ def test_on_a_shared_channel_others_are_heard() -> None:
     own, other = [(1.0, 2.0), (5.0, 6.0)], [(2.8, 4.2)]
     apart = cut_turns(own, other, 8.0)
     assert [cut.end for cut in apart] == [5.0, 8.0]
-    shared = cut_turns(own, other, 8.0, shared=True)
+    shared = cut_turns(own, other, 8.0, heard=other)
     assert [cut.end for cut in shared] == [2.8, 8.0]
     assert shared[1].start == 4.5
     ledger = Ledger()
     backchannel = [(2.2, 2.6)]
-    assert cut_turns([(1.0, 2.0), (2.9, 6.0)], backchannel, 8.0, None, ledger, shared=True) == []
+    own = [(1.0, 2.0), (2.9, 6.0)]
+    assert cut_turns(own, backchannel, 8.0, None, ledger, heard=backchannel) == []
     assert list(ledger.dropped) == ["somebody else is heard in a pause of it"]
 
 
@@ -112,7 +113,7 @@ def test_rows_hold_their_spans_in_order_and_own_speech_between(
     own, other = runs(own_edges), runs(other_edges)
     duration = max([end for _, end in own + other], default=0.0) + 1.0
     heard = own + other if shared else own
-    for cut in cut_turns(own, other, duration, shared=shared):
+    for cut in cut_turns(own, other, duration, heard=other if shared else ()):
         edges = [edge for span in cut.spans for edge in (span.start, span.end)]
         assert edges == sorted(edges)
         assert edges[0] >= 0.0

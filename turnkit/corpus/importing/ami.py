@@ -173,7 +173,7 @@ def _rows(
         rules,
         ledger,
         name=f"{who.meeting}.{who.agent}",
-        shared=shared,
+        heard=other if shared else (),
         known=(speech_of(said[who].backchannels), marked),
     )
     for number, cut in enumerate(cuts):

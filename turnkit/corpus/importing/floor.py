@@ -200,7 +200,7 @@ def cut_turns(
     ledger: Ledger | None = None,
     *,
     name: str = "",
-    shared: bool = False,
+    heard: Sequence[Run] = (),
     known: tuple[Sequence[Run], Sequence[Run]] = ((), ()),
 ) -> list[Cut]:
     """Find the turns of one speaker, from the speech of everybody.
@@ -217,8 +217,8 @@ def cut_turns(
         Told what was left out and why.
     name : str
         Of the speaker, for the ledger.
-    shared : bool
-        Whether the others are heard on the same channel: their speech then ends a row
+    heard : sequence of (float, float)
+        Speech of others that is heard on the same channel, too, in order: it ends a row
         just as the speaker's own does, and a turn that has it in a pause is left out.
     known : tuple
         As in `group_turns`.
@@ -229,12 +229,12 @@ def cut_turns(
         In order.
     """
     rules, ledger = rules or FloorRules(), ledger if ledger is not None else Ledger()
-    heard = sorted([*own, *other]) if shared else sorted(own)
+    sounds = sorted([*own, *heard])
     cuts = []
     for group in group_turns(own, other, rules, known):
         where = f"{name} at {group[0][0]:.2f} s"
-        cut = _cut(group, other, heard, duration, rules)
-        problem = cut if isinstance(cut, str) else _in_a_pause(cut, other) if shared else ""
+        cut = _cut(group, other, sounds, duration, rules)
+        problem = cut if isinstance(cut, str) else _in_a_pause(cut, heard)
         if isinstance(cut, str) or problem:
             ledger.drop(problem, where)
         else:
@@ -245,7 +245,7 @@ def cut_turns(
 def _cut(
     group: list[Run],
     other: Sequence[Run],
-    heard: Sequence[Run],
+    sounds: Sequence[Run],
     duration: float,
     rules: FloorRules,
 ) -> Cut | str:
@@ -254,7 +254,7 @@ def _cut(
     if sum(b - a for a, b in group) < rules.min_turn_s - _ROUNDING_S:
         return "less speech than a turn needs"
     # Nothing else may be heard before and after: neither another turn nor a backchannel.
-    outside = [run for run in heard if run not in group]
+    outside = [run for run in sounds if run not in group]
     before = max((b for a, b in outside if a < onset), default=0.0)
     after = min((max(a, offset) for a, b in outside if b > offset), default=duration)
     start = min(onset, max(before, onset - rules.lead_s, 0.0))
@@ -268,9 +268,9 @@ def _cut(
     return Cut(start, end, onset, offset, (*spans, Span(offset - start, end - start)), overlap)
 
 
-def _in_a_pause(cut: Cut, other: Sequence[Run]) -> str:
+def _in_a_pause(cut: Cut, heard: Sequence[Run]) -> str:
     for span in cut.spans[:-1]:
         begin, end = span.start + cut.start, span.end + cut.start
-        if any(a < end - _ROUNDING_S and b > begin + _ROUNDING_S for a, b in other):
+        if any(a < end - _ROUNDING_S and b > begin + _ROUNDING_S for a, b in heard):
             return "somebody else is heard in a pause of it"
     return ""

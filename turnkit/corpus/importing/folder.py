@@ -189,10 +189,18 @@ def _rows(
     for who, own in by_speaker.items():
         samples, number = sounds[who]
         others = merge([r for each in speech if each != who for r in speech[each]], 0.0)
-        shared = any(sounds[each][1] == number for each in speech if each != who)
+        heard = merge(
+            [
+                r
+                for each in speech
+                if each != who and sounds[each][1] == number
+                for r in speech[each]
+            ],
+            0.0,
+        )
         speaker = who if settings.same_speakers else f"{name}-{who}"
         cuts = cut_turns(
-            speech[who], others, duration, settings.rules, ledger, name=speaker, shared=shared
+            speech[who], others, duration, settings.rules, ledger, name=speaker, heard=heard
         )
         for position, cut in enumerate(cuts):
             row = cut_row(

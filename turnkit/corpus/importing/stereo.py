@@ -3,7 +3,8 @@
 `turnkit.corpus.importing.floor` says where turns begin and end. A turn keeps its speaker's
 own channel up to the next speech of the same speaker, so that its last span is what a
 detector on that channel would have heard. Backchannels are no turns: they are counted, and
-written apart when asked for.
+written apart when asked for. Nor is an echo of the other side speech: it ends a row, since a
+detector would hear it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from turnkit.audio import Samples
+from turnkit.corpus.importing.crosstalk import find_leaks
 from turnkit.corpus.importing.floor import (
     Cut,
     FloorRules,
@@ -88,12 +90,15 @@ class Side:
     speech : list of (float, float)
     words : list of Word
         Empty where nobody asked for them.
+    leaks : list of (float, float)
+        Where the other side is heard on this channel; no part of `speech`.
     """
 
     speaker: str
     samples: Samples
     speech: list[Run]
     words: list[Word]
+    leaks: list[Run] = field(default_factory=list)
 
 
 def import_stereo(
@@ -177,10 +182,12 @@ def _read(
     if len(channels) != 2:
         raise CorpusError(f"{path}: {len(channels)} channel(s); expected two, a speaker on each")
     sides = []
-    for role, channel in zip(settings.roles, channels, strict=True):
-        speech = find_speech(channel, rate)
+    for role, channel, other in zip(settings.roles, channels, reversed(channels), strict=True):
+        found = find_speech(channel, rate)
+        leaks = find_leaks(channel, other, rate, found)
+        speech = [run for run in found if run not in leaks]
         words = recogniser.words(channel, rate, speech) if recogniser else []
-        sides.append(Side(f"{name}-{role}", channel, speech, words))
+        sides.append(Side(f"{name}-{role}", channel, speech, words, leaks))
     return sides, rate
 
 
@@ -196,6 +203,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     for own, other in _wanted(sides, settings):
         said = said_before(own, other, settings.rules)
+        ledger.note("stretches that are an echo of the other side", len(own.leaks))
         cuts = cut_turns(
             own.speech,
             other.speech,
@@ -203,6 +211,7 @@ def _rows(
             settings.rules,
             ledger,
             name=own.speaker,
+            heard=own.leaks,
         )
         for number, cut in enumerate(cuts):
             before = [message for start, message in said if start < cut.onset]
@@ -215,6 +224,7 @@ def _rows(
                 speaker=own.speaker,
                 words=own.words,
                 messages=before[-REMEMBERED:],
+                tags=["echo"] if any(a < cut.end and b > cut.start for a, b in own.leaks) else [],
             )
 
 
