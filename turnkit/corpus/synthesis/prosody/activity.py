@@ -22,6 +22,12 @@ LOUD_FRAME = SAMPLE_RATE // 100
 _SILENT_DB = -36.0
 """A frame this far below the loud frames of its chunk is silence."""
 
+_SURELY_VOICED, _PERHAPS_VOICED = 0.35, 0.6
+"""Aperiodicity of a voice, and of its less regular beginnings and ends."""
+
+_VOICED_DB = -30.0
+"""Frames that are only perhaps voiced are above this, relative to the loud ones."""
+
 _DIP_DB = 3.0
 """A syllable begins where the level is this far below its peak."""
 
@@ -49,6 +55,24 @@ def inner_silences(loud: NDArray[np.bool_]) -> tuple[Span, ...]:
     )
 
 
+def voiced_blind(aperiodicity: Floats, power: Floats) -> NDArray[np.bool_]:
+    """Whether each frame has a voice, where nobody tells what sound it is.
+
+    Plainly periodic frames have one, and so have their neighbours as far as these are
+    loud and half periodic.
+
+    Parameters
+    ----------
+    aperiodicity, power : ndarray of float64, shape (n,)
+    """
+    sure = aperiodicity < _SURELY_VOICED
+    loud = power > np.percentile(power, 95) * 10 ** (_VOICED_DB / 10)
+    perhaps = (aperiodicity < _PERHAPS_VOICED) & loud
+    runs = np.cumsum(np.diff(perhaps, prepend=False)) * perhaps
+    voiced: NDArray[np.bool_] = sure | (perhaps & np.isin(runs, runs[sure & perhaps]))
+    return voiced
+
+
 def last_syllable(
     phones: Sequence[Timed], f0: Floats, power: Floats, over_s: float
 ) -> tuple[float, float]:
@@ -66,9 +90,10 @@ def last_syllable(
     over_s : float
         Where the last loud frame ends, in seconds.
     """
-    if phones:
-        start, end = tail_of(phones, over_s)
-        end = min(end, over_s)
+    # some voices count the silence behind it to the last sound
+    heard = [Timed(p.text, p.start, min(p.end, over_s)) for p in phones if p.start < over_s]
+    if heard:
+        start, end = tail_of(heard, over_s)
         return max(0.0, min(start, end - MIN_TAIL_S)), end
     start = min(_nucleus_start(f0, power, over_s), over_s - MIN_TAIL_S)
     return max(0.0, start, over_s - MAX_TAIL_S), over_s

@@ -20,6 +20,7 @@ from turnkit.corpus.synthesis.prosody.activity import (
     inner_silences,
     last_syllable,
     loud_frames,
+    voiced_blind,
 )
 from turnkit.corpus.synthesis.prosody.contour import last_voice, led_pitch, voiced_by_phones
 from turnkit.corpus.synthesis.prosody.creak import creaky
@@ -162,11 +163,24 @@ def _analysed(samples: Samples, speech: Speech, over_s: float) -> _Frames:
     signal = samples.astype(np.float64)
     f0, aperiodicity = track_pitch(signal, SAMPLE_RATE, FRAME_S, highest_hz=_HIGHEST_HZ)
     at: Floats = np.arange(len(f0), dtype=np.float64) * FRAME_S
-    f0 = np.where(voiced_by_phones(aperiodicity, at, speech.phones), f0, 0.0)
+    if speech.phones:
+        voiced = voiced_by_phones(aperiodicity, at, speech.phones)
+    else:
+        voiced = voiced_blind(aperiodicity, _power(signal, len(f0)))
+    f0 = np.where(voiced, f0, 0.0)
     envelope = world.cheaptrick(signal, f0, at, SAMPLE_RATE)
     noise = world.d4c(signal, f0, at, SAMPLE_RATE, threshold=0.0)  # voicing is decided
     tail = last_syllable(speech.phones, f0, envelope.sum(axis=1), over_s)
     return _Frames(f0, envelope, noise, tail, over_s)
+
+
+def _power(signal: Floats, count: int) -> Floats:
+    """Power around each frame of the vocoder."""
+    hop = round(FRAME_S * SAMPLE_RATE)
+    padded = np.pad(signal, (hop, hop + count * hop - len(signal) + hop))
+    blocks = np.mean(padded[: (count + 1) * hop].reshape(-1, hop) ** 2, axis=1)
+    around: Floats = 0.5 * (blocks[:-1] + blocks[1:])
+    return around
 
 
 def _led(frames: _Frames, at: Floats, sound: PseudoSpeaker, cues: Cues) -> _Frames:
