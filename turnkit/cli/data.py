@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from turnkit.cli.data_check import add_check_parsers
 from turnkit.cli.data_import import add_import_parser
 from turnkit.cli.data_make import add_make_parser
 from turnkit.cli.data_mix import add_mix_parser
@@ -48,6 +49,7 @@ def add_parser(subparsers: Subparsers) -> None:
     audio.add_argument("row", metavar="ROW", help="id of the turn, or its number from 0")
     audio.add_argument("file", metavar="FILE.wav", type=Path, help="where to; .flac works too")
     audio.set_defaults(run=run_audio)
+    add_check_parsers(actions)
     add_import_parser(actions)
     add_mix_parser(actions)
     add_make_parser(actions)
