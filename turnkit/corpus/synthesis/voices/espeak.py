@@ -94,7 +94,9 @@ class EspeakVoice:
         return levelled(Speech(heard.samples, heard.rate, words, phones, written))
 
     def _choose(self, library: ctypes.CDLL) -> None:
-        if not self._voice.startswith("en") or library.espeak_SetVoiceByName(self._voice.encode()):
+        language, plus, variant = self._voice.partition("+")
+        known = language.startswith("en") and (not plus or _has_variant(variant))
+        if not known or library.espeak_SetVoiceByName(self._voice.encode()):
             raise ConfigError(
                 f"voice {self.name!r}: eSpeak has no such English voice; expected one such as "
                 "espeak:en-us, espeak:en-gb-x-rp or espeak:en-gb-scotland+f3"
@@ -154,6 +156,11 @@ def _files() -> tuple[Any, bytes]:
     return copy, loader.get_data_path().encode()
 
 
+def _has_variant(variant: str) -> bool:
+    """Tell whether the data has such a file: eSpeak would speak without it and not say so."""
+    return variant in {path.name for path in Path(_files()[1].decode(), "voices", "!v").iterdir()}
+
+
 @contextmanager
 def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
     copy, data = _files()
@@ -184,7 +191,7 @@ def _phone_spans(heard: _Heard) -> tuple[Span, ...]:
     return tuple(
         Span(text, sample / rate, end / rate)
         for (sample, text), end in zip(found, ends, strict=True)
-        if text
+        if text and sample < end
     )
 
 
