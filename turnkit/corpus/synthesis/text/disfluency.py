@@ -22,7 +22,7 @@ class Choice:
         return self._names[min(bisect(self._sums, at), len(self._names) - 1)]
 
 
-FILLERS = Choice({"um": 0.45, "uh": 0.4, "like": 0.04, "you know": 0.06, "let's see": 0.05})
+FILLERS = Choice({"um": 0.48, "uh": 0.42, "like": 0.02, "you know": 0.04, "let's see": 0.04})
 """What is said in the middle of a phrase while looking for words."""
 
 OPENERS = Choice(

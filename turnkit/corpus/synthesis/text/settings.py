@@ -10,9 +10,9 @@ from turnkit.errors import ConfigError
 
 def _kinds() -> dict[str, float]:
     return {
-        "short": 0.20, "opinion": 0.16, "booking": 0.09, "request": 0.09, "complaint": 0.09,
+        "short": 0.20, "opinion": 0.12, "booking": 0.08, "request": 0.08, "complaint": 0.07,
         "digits": 0.09, "spelling": 0.05, "address": 0.05, "directions": 0.04, "order": 0.05,
-        "message": 0.03, "command": 0.04, "correction": 0.05,
+        "message": 0.03, "command": 0.04, "correction": 0.04, "health": 0.05, "work": 0.05,
     }  # fmt: skip
 
 

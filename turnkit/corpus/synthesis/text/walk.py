@@ -41,7 +41,7 @@ conjunction, after a sentence, after a question."""
 _FIRST_EVENT = 0.9
 """The same after a first sentence of at most two words."""
 
-_MID_PAUSE, _MID_FILLER = 0.05, 0.13
+_MID_PAUSE, _MID_FILLER = 0.04, 0.12
 """Holds in mid-phrase, without and with a filler, at each place marked for hesitation."""
 
 _BROKEN_PAUSE = 0.3
