@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnkit.corpus.pseudo_speakers import pseudo_speaker
 from turnkit.corpus.synthesis.voices.cast import Cast, Speaker
 from turnkit.corpus.synthesis.voices.pitches import KNOWN_HZ, PITCH_HZ
 from turnkit.corpus.synthesis.voices.settings import (
@@ -132,3 +133,13 @@ def test_a_cast_that_cannot_be() -> None:
         Cast(DEFAULT, ("train",), 0).speaker("test", 0)
     with pytest.raises(ConfigError, match="speaker -1"):
         Cast(DEFAULT, ("train",), 0).speaker("train", -1)
+
+
+def test_the_embedded_corpus_keeps_its_speakers() -> None:
+    # drawn when two splits were all there could be; its rows are made of them
+    found = [pseudo_speaker(*of) for of in (("train", 0, 0), ("test", 3, 7), ("train", 41, 2))]
+    assert [(each.pitch, each.formants, each.length) for each in found] == [
+        (1.5077784456293848, 1.0483106559124544, 1.1804800109702263),
+        (1.6111977550853125, 1.0588114939034157, 1.1377473639593365),
+        (1.7586709595536125, 1.1778793566354777, 0.9940610643566963),
+    ]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from importlib import import_module, metadata
@@ -23,6 +22,7 @@ from turnkit.corpus.synthesis.voices.protocol import (
     open_voice,
     voice_version,
 )
+from turnkit.corpus.synthesis.voices.spoken import english_g2p
 from turnkit.errors import ConfigError, InputError, MissingAssetError, MissingDependencyError
 from turnkit.stages.stt.whisper_files import WhisperSettings
 from turnkit.stages.stt.whisper_model import WhisperModel
@@ -81,7 +81,7 @@ def test_an_agent_speaking_in_the_same_process_changes_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def whisper() -> Iterator[WhisperModel]:
+def whisper() -> WhisperModel:
     pytest.importorskip("ctranslate2")
     return WhisperModel(WhisperSettings())
 
@@ -107,7 +107,7 @@ def test_speech_has_one_level(spec: str) -> None:
 
 
 def test_pauses_do_not_lower_the_level() -> None:
-    tone = np.sin(np.arange(16_000) / 5).astype(np.float32) / 10
+    tone = (np.sin(np.arange(16_000) / 5) / 10).astype(np.float32)
     quiet = np.random.default_rng(0).normal(0, 1e-4, 80_000).astype(np.float32)
     alone = active_level_db(tone, 16_000)
     assert alone == pytest.approx(-23.0, abs=0.1)
@@ -176,7 +176,7 @@ def test_sounds_of_hesitation_are_not_spelled() -> None:
 
 
 def test_a_long_text_is_said_in_parts_by_kokoro() -> None:
-    words = kokoro.english_g2p()("and then the other children came home " * 30)
+    words = english_g2p()("and then the other children came home " * 30)
     ids = kokoro._open_model().ids
     parts = list(kokoro._parts(words, ids))
     assert len(parts) > 1
