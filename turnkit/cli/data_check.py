@@ -110,13 +110,16 @@ def run_relabel(args: argparse.Namespace) -> int:
     """Apply corrections."""
     from turnkit.corpus.checking.corrections import read_corrections
     from turnkit.corpus.checking.relabelling import relabel
-    from turnkit.corpus.reader import load_corpus
+    from turnkit.corpus.reader import load_splits
     from turnkit.errors import ConfigError
 
     if args.out.suffix != ".parquet":
         raise ConfigError(f"{args.out}: expected a name that ends with .parquet")
-    corpus = load_corpus(args.corpus, args.split)
-    done = relabel(corpus, read_corrections(args.corrections), args.out)
+    splits = load_splits(args.corpus, args.split)
+    if len(splits) > 1:
+        raise ConfigError(f"corpus {args.corpus}: say which --split: {', '.join(splits)}")
+    ((split, corpus),) = splits.items()
+    done = relabel(corpus, read_corrections(args.corrections), args.out, split)
     print(f"{args.out}: {done.as_text()}")
     return 0
 

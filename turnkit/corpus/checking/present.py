@@ -27,15 +27,7 @@ def _split_lines(split: SplitReport) -> Iterator[str]:
     looked = "all" if split.looked_at == split.rows else f"{split.looked_at}"
     yield f"  {split.rows} turns, {looked} looked at"
     yield ""
-    yield (
-        "  shortcuts: holds told from ends by nothing but ... (cross-validated AUC, 95 % "
-        f"interval over speakers, limit {LIMIT:g})"
-    )
-    for probe in split.probes:
-        yield f"    {probe.as_text()}"
-    for probe in split.probes:
-        if probe.failed:
-            yield f"  WARNING shortcut: {probe.name}: a model may learn it instead of the turn"
+    yield from (f"  {line}" for line in probe_lines(split))
     yield ""
     if not split.findings:
         yield "  nothing looks wrong"
@@ -48,6 +40,19 @@ def _split_lines(split: SplitReport) -> Iterator[str]:
             continue
         yield (f"  - {finding.kind}: {len(finding.rows)} {finding.message} ({_few(finding.rows)})")
     yield ""
+
+
+def probe_lines(split: SplitReport) -> Iterator[str]:
+    """Lines about the shortcut probes of a split, with a warning for each that failed."""
+    yield (
+        "shortcuts: holds told from ends by nothing but ... (cross-validated AUC, 95 % "
+        f"interval over speakers, limit {LIMIT:g})"
+    )
+    for probe in split.probes:
+        yield f"  {probe.as_text()}"
+    for probe in split.probes:
+        if probe.failed:
+            yield f"WARNING shortcut: {probe.name}: a model may learn it instead of the turn"
 
 
 def _few(items: Sequence[str]) -> str:

@@ -91,6 +91,8 @@ class Probe:
             return f"{self.name:<14} not measured: {self.note}"
         bounds = "" if self.interval is None else " [{:.3f}, {:.3f}]".format(*self.interval)
         verdict = f"ABOVE {LIMIT:g}" if self.failed else "ok"
+        if self.failed and self.interval is not None and self.interval.low <= 0.5:
+            verdict += ", perhaps by chance"
         line = f"{self.name:<14} AUC {self.auc:.3f}{bounds}  {verdict}"
         return f"{line}  ({self.note})" if self.note else line
 
