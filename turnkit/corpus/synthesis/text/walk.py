@@ -41,10 +41,10 @@ conjunction, after a sentence, after a question."""
 _FIRST_EVENT = 0.9
 """The same after a first sentence of at most two words."""
 
-_MID_PAUSE, _MID_FILLER = 0.04, 0.12
+_MID_PAUSE, _MID_FILLER = 0.03, 0.10
 """Holds in mid-phrase, without and with a filler, at each place marked for hesitation."""
 
-_BROKEN_PAUSE = 0.3
+_BROKEN_PAUSE = 0.2
 """Share of repetitions, broken words and corrections with a hold."""
 
 
