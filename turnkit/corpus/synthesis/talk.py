@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from turnkit.audio import Samples, resample
 from turnkit.corpus.synthesis.text.writer import ScriptWriter
 from turnkit.corpus.synthesis.turn import SAMPLE_RATE
-from turnkit.corpus.synthesis.voices.cast import Cast
+from turnkit.corpus.synthesis.voices.cast import Cast, Speaker
 from turnkit.corpus.synthesis.voices.protocol import open_voice
 
-UTTERANCES = 24
+UTTERANCES = 16
 """Utterances of a split from which its background is put together; they are kept in
 memory, about 0.4 MB each."""
 
@@ -23,6 +23,11 @@ _FIRST_SCRIPT = 1_000_000
 """Beyond the scripts of rows: what is said behind a row is no other row's text."""
 
 _EDGE_DB = -40.0
+_SLOW = "kokoro:"
+"""Voices that are not heard in the background, unless there are no others: they take many
+times as long, and nobody listens."""
+
+_TRIES = 20
 
 
 class Talk:
@@ -60,9 +65,15 @@ class Talk:
 
     def _speak(self, number: int) -> Samples:
         script = self._writer.write(self._split, _FIRST_SCRIPT + number)
-        speaker = self._cast.speaker(self._split, self._first_speaker + number)
+        speaker = self._speaker(number)
         speech = open_voice(speaker.voice).speak(script.transcript, speaker.sound.length)
         samples = resample(speech.samples, speech.sample_rate, SAMPLE_RATE)
         loud = np.flatnonzero(np.abs(samples) > np.max(np.abs(samples)) * 10 ** (_EDGE_DB / 20))
         kept = samples[loud[0] : loud[-1] + 1] if len(loud) else samples
         return kept[: round(_LONGEST_S * SAMPLE_RATE)]
+
+    def _speaker(self, number: int) -> Speaker:
+        first = self._first_speaker + number * _TRIES
+        found = (self._cast.speaker(self._split, first + i) for i in range(_TRIES))
+        quick = (speaker for speaker in found if not speaker.voice.startswith(_SLOW))
+        return next(quick, self._cast.speaker(self._split, first))
