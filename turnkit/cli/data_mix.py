@@ -92,7 +92,7 @@ def _progress() -> Callable[[int, int], None]:
         if terminal:
             end = "\n" if done == total else ""
             print(f"\r{done} of {total} turns", end=end, file=sys.stderr, flush=True)
-        elif time.monotonic() - last > _TELL_EVERY_S:
+        elif done == total or time.monotonic() - last > _TELL_EVERY_S:
             last = time.monotonic()
             print(f"{done} of {total} turns", file=sys.stderr, flush=True)
 
