@@ -6,6 +6,11 @@ from turnkit.evaluate.cells import Table, best_cell, frozen_cell
 from turnkit.evaluate.results import Evaluation, Slice, SliceFacts
 from turnkit.evaluate.slicing import MIN_HOLDS, MIN_TURNS, OWN, SLICE_POINTS
 
+_NOTE = (
+    "Slices: policies as on all rows, none chosen on a slice; what they did on its rows, "
+    "intervals over its speakers. A row may be in several."
+)
+
 _BASELINE = "VAD baseline (pure delay on annotated spans)"
 
 
@@ -14,7 +19,7 @@ def slice_tables(evaluation: Evaluation) -> list[Table]:
     if evaluation.slices is None:
         return []
     slices = evaluation.slices
-    found = [_slice_table(one) for one in slices.found]
+    found = [_slice_table(one, _NOTE if one is slices.found[0] else "") for one in slices.found]
     rest = [
         *(_rest_row(one, "every row has it") for one in slices.of_all),
         *(_rest_row(one, "too few") for one in slices.too_few),
@@ -29,7 +34,7 @@ def slice_tables(evaluation: Evaluation) -> list[Table]:
     return found
 
 
-def _slice_table(one: Slice) -> Table:
+def _slice_table(one: Slice, note: str) -> Table:
     facts = one.facts
     with_own = any(OWN in points for points in one.frozen.values())
     names = (*SLICE_POINTS, OWN) if with_own else SLICE_POINTS
@@ -42,10 +47,6 @@ def _slice_table(one: Slice) -> Table:
     counts = (
         f"{facts.turns} turns, {facts.holds} holds, {facts.speakers} "
         f"speaker{'' if facts.speakers == 1 else 's'}"
-    )
-    note = (
-        "Policies as on all rows, none chosen on the slice; what they did on these rows, "
-        "intervals over their speakers."
     )
     return Table(f"Slice {facts.tag}{meaning}: {counts}", ("detector", *names), tuple(rows), note)
 
