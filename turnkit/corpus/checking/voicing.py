@@ -19,8 +19,11 @@ from turnkit.vad import Gate, SileroVad, speech_runs
 AROUND_S = 0.3
 """Seconds before a span that are listened to as well, so that the VAD knows the voice."""
 
-EARLY_S = 0.2
-"""Speech that goes on so long into a span was cut: more than a VAD's lag and a room."""
+LAG_S = 0.1
+"""Seconds that the VAD hears speech for longer than it lasts, measured on true spans."""
+
+EARLY_S = 0.15
+"""Speech that goes on so long into a span, lag left out, was cut; a room is shorter."""
 
 INSIDE_S = 0.2
 """Speech inside a span counts from this length on: clicks and breath are shorter or softer."""
@@ -28,7 +31,7 @@ INSIDE_S = 0.2
 EDGE_S = 0.1
 """Speech this close to the end of a hold belongs to what follows it."""
 
-GATE = Gate(on=0.6, off=0.35, min_speech_s=0.1)
+GATE = Gate(on=0.6, off=0.5, min_speech_s=0.1)
 """Surer than a detector's gate: a finding costs somebody's time."""
 
 
@@ -83,7 +86,8 @@ def hear_silences(turn: Turn, vad: SileroVad | None = None) -> HeardSilences:
         before = turn.spans[position - 1].end if position else 0.0
         begin = max(before, span.start - AROUND_S)
         runs = [(begin + a, begin + b) for a, b in _runs(samples, Span(begin, span.end), vad)]
-        late.append(max((b - span.start for a, b in runs if a <= span.start < b), default=0.0))
+        over = [b - span.start - LAG_S for a, b in runs if a <= span.start < b]
+        late.append(max([0.0, *over]))
         last = span.end if position == len(turn.spans) - 1 else span.end - EDGE_S
         inside += [
             Span(a, b) for a, b in runs if a > span.start and b - a >= INSIDE_S and b <= last
