@@ -27,7 +27,7 @@ def hiss(seconds: float = 2.0, rate: int = 16_000, tilt: float = 0.0) -> Samples
     hz = np.maximum(np.fft.rfftfreq(n, 1 / rate), 100.0)
     x = np.fft.irfft(spectrum * (hz / 100.0) ** (tilt / 6.02), n)
     x *= np.sin(np.arange(n) / rate * 2 * np.pi * 2.0) ** 2
-    return (0.3 * x / np.abs(x).max()).astype(np.float32)
+    return np.asarray(0.3 * x / np.abs(x).max(), dtype=np.float32)
 
 
 def sixteen_bits(samples: Samples) -> Samples:
@@ -60,7 +60,7 @@ def test_speech_made_at_its_own_rate_is_left_alone() -> None:
 @pytest.mark.parametrize("samples", [np.zeros(16_000), np.zeros(0), np.full(300, 0.1)])
 def test_nothing_to_hear_says_nothing(samples: np.ndarray) -> None:
     assert upsampled_from(samples.astype(np.float32), 16_000) is None
-    assert flat_tops(samples.astype(np.float32)) in (0.0, 2.0, 1.0)
+    assert flat_tops(0.01 * samples.astype(np.float32)) == 0.0
 
 
 def sound(*channels: Samples) -> bytes:

@@ -102,7 +102,8 @@ def parse_corrections(text: str, where: str) -> list[Correction]:
         If a line is no correction; the message names the line.
     """
     found: dict[tuple[str, str | None], Correction] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines(): a note may hold what Unicode takes for the end of a line.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         place = f"{where}, line {number}"
