@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnkit.corpus.reader import load_corpus
 from turnkit.corpus.schema import Span, Turn, Word, parse_row
 from turnkit.corpus.tags import (
+    INCOMPLETE,
     MEANINGS,
     SNR_BANDS,
+    check_complete,
     estimate_snr,
     meaning,
     spoken_tags,
     tags_of,
 )
+from turnkit.errors import CorpusError
 
 MakeRow = Callable[..., dict[str, Any]]
 
@@ -154,3 +159,15 @@ def test_meanings() -> None:
     assert not meaning("accent:")
     assert not meaning("mine")
     assert not meaning("my:own")
+
+
+def test_rows_without_an_end_are_refused_where_ends_are_needed(
+    make_row: MakeRow, write_parquet: Callable[..., Path], tmp_path: Path
+) -> None:
+    plain = [make_row(f"{i}{i}{i}{i}") for i in range(3)]
+    check_complete(load_corpus(str(write_parquet(tmp_path / "plain.parquet", plain))))
+    rows = [row | {"tags": tags} for row, tags in zip(plain, (["digits"], [INCOMPLETE], None),
+                                                      strict=True)]  # fmt: skip
+    corpus = load_corpus(str(write_parquet(tmp_path / "cut.parquet", rows)))
+    with pytest.raises(CorpusError, match="1 rows are tagged 'incomplete', such as 1111"):
+        check_complete(corpus)

@@ -9,6 +9,7 @@ import pytest
 from turnkit.corpus.reader import Corpus
 from turnkit.corpus.schema import Turn
 from turnkit.detector.base import StreamingDetector
+from turnkit.errors import CorpusError
 from turnkit.evaluate import (
     Evaluation,
     as_dict,
@@ -182,3 +183,14 @@ def test_the_limits(found: Evaluation) -> None:
     mixed = [*with_holds[: MIN_HOLDS - 1], *without]
     assert len(mixed) >= MIN_TURNS
     assert split(tags(mixed)) == ([], ["x"])
+
+
+def test_rows_without_an_end_are_not_scored(
+    random_corpus: MakeCorpus, corpus_of: MakeCorpus, fitting: Corpus, opener: Any
+) -> None:
+    whole = random_corpus(3, 2, 2)
+    cut = corpus_of([replace(turn, tags=frozenset({"incomplete"})) for turn in whole], "cut")
+    with pytest.raises(CorpusError, match="corpus cut: 4 rows are tagged 'incomplete'"):
+        evaluate(cut, ["ours"], fitting, opener=opener)
+    with pytest.raises(CorpusError, match="corpus cut: 4 rows are tagged 'incomplete'"):
+        evaluate(fitting, ["ours"], cut, opener=opener)

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from turnkit.corpus.mixing import MixSettings, MixSource, mix
 from turnkit.corpus.split import check_leakage
 from turnkit.detector.opening import open_detector
+from turnkit.errors import CorpusError
 from turnkit.metrics import POINTS
 from turnkit.train.recipe_file import read_recipe
 from turnkit.train.speakers import open_corpora
@@ -51,3 +54,13 @@ def test_a_mix_beside_another_corpus(
     assert set(trained.policies) == {point.name for point in POINTS}
     for rate in (8_000, 16_000):
         assert open_detector(str(tmp_path / "run"), rate).sample_rate == rate
+
+
+def test_rows_without_an_end_teach_no_labels(
+    tiny_recipe: WriteRecipe, make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    rows = [make_row(f"{i}abc", speaker=f"s{i}", tags=["incomplete"]) for i in range(4)]
+    cut = str(write_parquet(tmp_path / "cut.parquet", rows))
+    recipe = read_recipe(tiny_recipe(data={"corpora": [{"source": cut}]}))
+    with pytest.raises(CorpusError, match="4 rows are tagged 'incomplete'"):
+        open_corpora(recipe)

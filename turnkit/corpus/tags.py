@@ -13,8 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkit.corpus.names import SYNTHETIC
+from turnkit.corpus.reader import Corpus
 from turnkit.corpus.schema import Turn
+from turnkit.errors import CorpusError
 from turnkit.timing import to_samples
+
+INCOMPLETE = "incomplete"
+"""Tag of a row that was cut off: its last silence is a hold, not the end of the turn."""
 
 MEANINGS = {
     "human": "said by people",
@@ -29,7 +34,7 @@ MEANINGS = {
     "trailing": "ends on a word that sounds as if more came",
     "overlap": "somebody else speaks into it",
     "backchannel": "a word in passing that takes no turn",
-    "incomplete": "cut off before its end: its last silence is a hold",
+    INCOMPLETE: "cut off before its end: its last silence is a hold",
     "telephone": "8 kHz, as a telephone carries it",
     "opus": "went through an Opus codec",
     "room": "with the echo of a room",
@@ -81,6 +86,24 @@ def meaning(tag: str) -> str:
     if colon and value:
         return FAMILIES.get(family, "")
     return MEANINGS.get(tag, "")
+
+
+def check_complete(corpus: Corpus) -> None:
+    """Make sure that the last silence of every row is the end of its turn.
+
+    Raises
+    ------
+    CorpusError
+        If rows are tagged ``incomplete``.
+    """
+    pairs = zip(corpus.column("id"), corpus.column("tags"), strict=True)
+    found = [str(row) for row, tags in pairs if INCOMPLETE in (tags or ())]
+    if found:
+        raise CorpusError(
+            f"corpus {corpus.name}: {len(found)} rows are tagged {INCOMPLETE!r}, such as "
+            f"{found[0]}: they end in a hold and have no end of turn; 'turnkit data mix' leaves "
+            "them out"
+        )
 
 
 def tags_of(turn: Turn) -> frozenset[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from turnkit.corpus.reader import Corpus
 from turnkit.corpus.split import check_leakage
+from turnkit.corpus.tags import check_complete
 from turnkit.detector.policy import Policy
 from turnkit.detector.protocol import TurnDetector
 from turnkit.errors import ConfigError
@@ -106,7 +107,8 @@ def evaluate(
     ConfigError
         If there is no detector, one is given twice, or a number is out of range.
     CorpusError
-        If a speaker is in both corpora, or among those a detector was trained on.
+        If a speaker is in both corpora, or among those a detector was trained on, or rows
+        are tagged ``incomplete``.
     RunError
         If a worker process dies.
     """
@@ -114,7 +116,9 @@ def evaluate(
         raise ConfigError(f"detectors {list(detectors)}: expected one or more, each given once")
     if resamples < 1:
         raise ConfigError(f"resamples {resamples!r}: expected 1 or more")
+    check_complete(corpus)
     if fit_on is not None:
+        check_complete(fit_on)
         check_leakage(fit_on, corpus)
     steal, bench = StealClock(), Bench(opener)
     opened = [bench.detector(spec, corpus[0].sample_rate) for spec in detectors]

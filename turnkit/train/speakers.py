@@ -8,6 +8,7 @@ import numpy as np
 
 from turnkit.corpus.reader import Corpus, load_corpus
 from turnkit.corpus.split import split_by_speaker
+from turnkit.corpus.tags import check_complete
 from turnkit.errors import ConfigError, CorpusError
 from turnkit.evaluate.leakage import speaker_hash
 from turnkit.train.recipe import Recipe
@@ -53,7 +54,8 @@ def open_corpora(recipe: Recipe) -> list[TrainingCorpus]:
     ConfigError
         If a corpus is not named.
     CorpusError, OfflineError
-        If one cannot be opened or has too few speakers.
+        If one cannot be opened, has too few speakers, or is to teach labels and has rows
+        that are tagged ``incomplete``.
     """
     opened = [_open(i, entry, recipe) for i, entry in enumerate(recipe.data.corpora)]
     held_out = {s for each in opened if each.validation for s in each.validation.speakers}
@@ -68,6 +70,8 @@ def _open(number: int, entry: CorpusEntry, recipe: Recipe) -> TrainingCorpus:
             f"data.corpora.{number}.source=PATH (a parquet file, a folder, a hub id or 'embedded')"
         )
     corpus = load_corpus(entry.source, entry.split, default_split="train")
+    if entry.labels:
+        check_complete(corpus)
     if entry.max_turns is not None and entry.max_turns < len(corpus):
         rng = np.random.default_rng(recipe.seed)
         chosen = rng.choice(len(corpus), entry.max_turns, replace=False)

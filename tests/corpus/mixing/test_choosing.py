@@ -15,7 +15,7 @@ DOMAINS = ("a", "b")
 
 
 def candidate(number: int, source: int = 0, speaker: str | None = "s", **fields: Any) -> Candidate:
-    given = {"id": f"r{number}", "domain": "a", "digest": f"d{number}"} | fields
+    given: dict[str, Any] = {"id": f"r{number}", "domain": "a", "digest": f"d{number}"} | fields
     return Candidate(source=source, row=number, speaker=speaker, **given)
 
 
@@ -186,3 +186,10 @@ def test_a_split_that_is_all_left_out() -> None:
     pools = {"train": [candidate(0, speaker="x")], "test": [candidate(2, speaker="x")]}
     with pytest.raises(CorpusError, match=r"split train: nothing is left \(speaker is in test\)"):
         choose(settings(shared="drop"), pools)
+
+
+def test_a_row_without_an_end_is_left_out() -> None:
+    rows = [candidate(0, complete=False), candidate(1)]
+    found, ledger = choose(settings(), {"train": rows})
+    assert [row.id for row in found["train"]] == ["r1"]
+    assert left_out(ledger) == {("train", 0, "incomplete: it ends in a hold"): 1}

@@ -169,6 +169,18 @@ def test_sound_files_are_taken_in(make_row: MakeRow, tmp_path: Path) -> None:
     assert corpus[0].tags == {"domain:sounds"}
 
 
+def test_rows_that_end_in_a_hold_are_no_turns(
+    make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    rows = [make_row("good", tags=["digits"]), make_row("cut", tags=["incomplete"])]
+    path = write_parquet(tmp_path / "x.parquet", rows)
+    record = mix(MixSettings((MixSource(str(path)),)), tmp_path / "mix")
+    (corpus,) = load_splits(str(tmp_path / "mix")).values()
+    assert corpus.column("id") == ["good"]
+    (left,) = record["left_out"]
+    assert (left["rows"], left["reason"]) == (1, "incomplete: it ends in a hold")
+
+
 def test_nothing_is_left_behind_by_a_failure(
     make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
 ) -> None:

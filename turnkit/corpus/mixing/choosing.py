@@ -31,6 +31,8 @@ class Candidate:
     domain : str
     digest : str
         Hash of its encoded audio.
+    complete : bool
+        Whether its last silence is the end of the turn.
     """
 
     source: int
@@ -39,6 +41,7 @@ class Candidate:
     speaker: str | None
     domain: str
     digest: str
+    complete: bool = True
 
 
 Pools = dict[str, list[Candidate]]
@@ -60,8 +63,8 @@ def choose(settings: MixSettings, pools: Mapping[str, Sequence[Candidate]]) -> t
     """Pick the rows of each split, in the order in which they will be written.
 
     Each step takes away from what the one before it left, so that all limits hold at the
-    end: recordings that come twice, splits that share somebody, rows of a speaker, of a
-    source, of a domain, and the weights.
+    end: rows without an end of turn, recordings that come twice, splits that share
+    somebody, rows of a speaker, of a source, of a domain, and the weights.
 
     Parameters
     ----------
@@ -87,7 +90,7 @@ def choose(settings: MixSettings, pools: Mapping[str, Sequence[Candidate]]) -> t
         if domain not in domains:
             raise ConfigError(f"domain_caps.{domain}: the domains are {', '.join(sorted(domains))}")
     ledger = Ledger()
-    found = {split: _once(split, rows, ledger) for split, rows in pools.items()}
+    found = {split: _whole_and_once(split, rows, ledger) for split, rows in pools.items()}
     found = _apart(found, settings, ledger)
     _check_ids(found)
     found = {split: _Limits(settings, split, ledger).apply(rows) for split, rows in found.items()}
@@ -98,10 +101,13 @@ def choose(settings: MixSettings, pools: Mapping[str, Sequence[Candidate]]) -> t
     return found, ledger
 
 
-def _once(split: str, rows: Sequence[Candidate], ledger: Ledger) -> list[Candidate]:
+def _whole_and_once(split: str, rows: Sequence[Candidate], ledger: Ledger) -> list[Candidate]:
     seen: set[str] = set()
     kept = []
     for row in rows:
+        if not row.complete:
+            ledger.drop(split, row, "incomplete: it ends in a hold")
+            continue
         if row.digest in seen:
             ledger.drop(split, row, "recording comes twice")
         else:
