@@ -108,9 +108,13 @@ def test_backchannels_are_those_of_the_dialogue_acts(corpus: Path, tmp_path: Pat
     write(next(corpus.rglob("ES2002a.B.words.xml")), words)
     acts = corpus / "dialogueActs" / "ES2002a.B.dialog-act.xml"
     write(acts, ACT.format(kind="ami_da_11", to="..id(ES2002a.B.words0)"))
-    assert import_ami(str(corpus), out) == 4
+    lines = list[str]()
+    import_ami(str(corpus), out, None, lines.append)
+    # It took the floor, but both of them went on.
+    assert any("left out 2: its speaker goes on too soon" in line for line in lines)
+    assert [len(turn.holds) for turn in load_corpus(str(out))] == [0, 0]
     write(acts, ACT.format(kind="ami_da_1", to=""))
-    assert import_ami(str(corpus), out) == 2
+    import_ami(str(corpus), out)
     marked = {turn.id: turn for turn in load_corpus(str(out))}
     assert [w.word for w in marked["ES2002a-B-0000"].words] == ["Yes"]
     assert len(marked["ES2002a-A-0000"].holds) == 2

@@ -87,9 +87,16 @@ def test_why_turns_are_left_out() -> None:
     assert [cut.overlap for cut in kept] == [True]
     cut_turns([(1.0, 1.1)], [], 10.0, ledger=ledger, name="b")
     assert ledger.lines() == [
-        "left out 1: not quiet for long enough after it (a at 1.00 s)",
+        "left out 1: its speaker goes on too soon (a at 1.00 s)",
         "left out 1: less speech than a turn needs (b at 1.00 s)",
     ]
+
+
+def test_who_talks_on_over_an_interruption_has_not_ended() -> None:
+    other = [(1.8, 4.0)]
+    for gap, kept in ((0.9, [2.0 + 0.9]), (1.1, [1.0, 2.0 + 1.1])):
+        own = [(1.0, 2.0), (2.0 + gap, 4.5)]
+        assert [cut.onset for cut in cut_turns(own, other, 10.0)] == kept
 
 
 def test_on_a_shared_channel_others_are_heard() -> None:
@@ -120,6 +127,7 @@ def test_rows_hold_their_spans_in_order_and_own_speech_between(
         assert edges[-1] == pytest.approx(cut.end - cut.start)
         assert cut.start + cut.spans[-1].start == pytest.approx(cut.offset)
         last = cut.spans[-1]
+        assert not any(cut.offset <= a < cut.offset + RULES.resume_s - 1e-9 for a, _ in own)
         assert RULES.min_tail_s - 1e-9 <= last.duration <= RULES.tail_s + 1e-9
         # Nothing is heard in any silence of the row.
         for span in cut.spans:

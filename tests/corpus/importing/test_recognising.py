@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from turnkit.audio import resample
+from turnkit.audio import as_audio, resample
 from turnkit.corpus.importing.recognising import Recogniser
 from turnkit.corpus.importing.sound import find_speech
 from turnkit.stages.tts.piper import PiperTts
@@ -28,7 +28,7 @@ def test_words_and_their_times() -> None:
         parts += [speech.samples, np.zeros(round(3.0 * voice.sample_rate), np.float32)]
     call = np.concatenate(parts)
     noise = 1e-3 * np.random.default_rng(0).standard_normal(len(call)).astype(np.float32)
-    samples = resample(call + noise, voice.sample_rate, RATE)
+    samples = resample(as_audio(call + noise), voice.sample_rate, RATE)
     runs = find_speech(samples, RATE)
     words = Recogniser().words(samples, RATE, runs)
     # The two sentences are far apart, so each was decoded for itself.

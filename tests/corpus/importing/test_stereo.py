@@ -106,7 +106,8 @@ def test_rules_are_set_on_the_command_line(
 ) -> None:
     out = tmp_path / "calls.parquet"
     given = ["data", "import", "stereo", str(call), str(out)]
-    assert main([*given, "--rule", "longest_hold_s=0.5", "--rule", "tail_s=1"]) == 0
+    rules = ("longest_hold_s=0.5", "tail_s=1", "resume_s=0.5")
+    assert main([*given, *(part for rule in rules for part in ("--rule", rule))]) == 0
     corpus = load_corpus(str(out))
     assert len(corpus) == 4
     assert max(turn.end.duration for turn in corpus) == pytest.approx(1.0)

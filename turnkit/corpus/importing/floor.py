@@ -49,6 +49,9 @@ class FloorRules:
         Speech below which a stretch is no turn ("yes" takes 0.25).
     lead_s, tail_s : float
         Kept before and after a turn, at most.
+    resume_s : float
+        A turn whose speaker is heard again sooner is left out: that may be somebody who
+        talked on over an interruption, so neither a hold nor an end is certain.
     min_tail_s : float
         A turn whose channel is not quiet for so long after it is left out: there a
         detector had no time to answer.
@@ -66,6 +69,7 @@ class FloorRules:
     min_turn_s: float = 0.2
     lead_s: float = 0.5
     tail_s: float = 4.0
+    resume_s: float = 1.0
     min_tail_s: float = 0.5
 
     def __post_init__(self) -> None:
@@ -233,7 +237,7 @@ def cut_turns(
     cuts = []
     for group in group_turns(own, other, rules, known):
         where = f"{name} at {group[0][0]:.2f} s"
-        cut = _cut(group, other, sounds, duration, rules)
+        cut = _cut(group, (own, other, sounds), duration, rules)
         problem = cut if isinstance(cut, str) else _in_a_pause(cut, heard)
         if isinstance(cut, str) or problem:
             ledger.drop(problem, where)
@@ -244,15 +248,20 @@ def cut_turns(
 
 def _cut(
     group: list[Run],
-    other: Sequence[Run],
-    sounds: Sequence[Run],
+    speech: tuple[Sequence[Run], Sequence[Run], Sequence[Run]],
     duration: float,
     rules: FloorRules,
 ) -> Cut | str:
-    """Make the turn of a group, or say why there is none."""
+    """Make the turn of a group, or say why there is none.
+
+    `speech` is that of the speaker, of the others, and of all that are heard.
+    """
+    own, other, sounds = speech
     onset, offset = group[0][0], group[-1][1]
     if sum(b - a for a, b in group) < rules.min_turn_s - _ROUNDING_S:
         return "less speech than a turn needs"
+    if any(0.0 <= a - offset < rules.resume_s - _ROUNDING_S for a, _ in own):
+        return "its speaker goes on too soon"
     # Nothing else may be heard before and after: neither another turn nor a backchannel.
     outside = [run for run in sounds if run not in group]
     before = max((b for a, b in outside if a < onset), default=0.0)
