@@ -189,6 +189,7 @@ def test_ray_makes_the_same_bytes(
 ) -> None:
     pytest.importorskip("ray")
     monkeypatch.delenv(ray_engine.ADDRESS, raising=False)
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # or else other tests hold it up
     out = tmp_path / "x"
     for name in sorted(hashes(made.folder))[2:]:  # two are left to be made
         (out / "data").mkdir(parents=True, exist_ok=True)
@@ -251,7 +252,7 @@ def test_workers_and_packages_that_are_missing(
 
 
 @pytest.fixture
-def command_of(tmp_path: Path) -> Iterator[list[str]]:
+def command_of(tmp_path: Path) -> list[str]:
     path = tmp_path / "spec.yaml"
     path.write_text(json.dumps(TINY))
     return ["data", "make", str(path)]

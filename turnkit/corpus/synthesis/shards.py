@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from itertools import pairwise
@@ -22,6 +22,7 @@ import numpy as np
 
 from turnkit.corpus.names import SYNTHETIC
 from turnkit.corpus.rows import encode_flac, row_schema
+from turnkit.corpus.synthesis.channel import ChannelSettings
 from turnkit.corpus.synthesis.script import Boundary, Script
 from turnkit.corpus.synthesis.settings import Spec, build_spec
 from turnkit.corpus.synthesis.talk import Talk
@@ -164,6 +165,10 @@ class Studio:
         self.spec = spec
         self.writer = ScriptWriter(spec.text, tuple(spec.splits), spec.seed)
         self.cast = Cast(spec.voices, tuple(spec.splits), spec.seed)
+        self._specs = {
+            split: replace(spec, channel=_of_split(spec, number))
+            for number, split in enumerate(spec.splits)
+        }
         self._talks = {
             split: Talk(split, self.writer, self.cast, size.speakers)
             for split, size in spec.splits.items()
@@ -174,7 +179,7 @@ class Studio:
         script = self.writer.write(split, index)
         speaker = self.cast.speaker(split, index % self.spec.splits[split].speakers)
         rng = np.random.default_rng([self.spec.seed, crc32(split.encode()), index, _STREAM])
-        turn = render_turn(script, speaker, self.spec, self._talks[split], rng)
+        turn = render_turn(script, speaker, self._specs[split], self._talks[split], rng)
         return script, speaker.name, turn
 
     def row(self, split: str, index: int) -> dict[str, Any]:
@@ -199,6 +204,12 @@ class Studio:
             "messages": [asdict(message) for message in script.messages],
             "tags": sorted(turn.tags),
         }
+
+
+def _of_split(spec: Spec, number: int) -> ChannelSettings:
+    """Give each split rooms of its own."""
+    seed = spec.channel.room_seed * len(spec.splits) + number
+    return replace(spec.channel, room_seed=seed)
 
 
 def transcript(script: Script) -> str:

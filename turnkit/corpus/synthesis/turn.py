@@ -14,6 +14,7 @@ from turnkit.corpus.synthesis.prosody.cues import Cues, draw_cues
 from turnkit.corpus.synthesis.prosody.shaping import Shaped, shape_chunk
 from turnkit.corpus.synthesis.script import Boundary, Chunk, Script
 from turnkit.corpus.synthesis.settings import Spec
+from turnkit.corpus.synthesis.tightening import tightened
 from turnkit.corpus.synthesis.voices.cast import Speaker
 from turnkit.corpus.synthesis.voices.protocol import ACTIVE_DB, active_level_db, open_voice
 from turnkit.errors import InputError
@@ -125,8 +126,9 @@ def render_turn(
         If the voice or a package is missing.
     """
     timing, shaping, sending = rng.spawn(3)
+    lead_s = float(timing.uniform(*LEAD_S))
     pieces = [_piece(chunk, speaker, spec, timing, shaping) for chunk in script.chunks]
-    dry = lay_out(pieces, float(timing.uniform(*LEAD_S)))
+    dry = lay_out(pieces, lead_s)
     channel = draw_channel(spec.channel, speaker.sound, sending)
     samples = transmit(dry.speech + dry.breaths, dry.talk, channel, sending, talk)
     tags = script.tags | channel.tags | {f"accent:{speaker.accent}"}
@@ -180,7 +182,7 @@ def _piece(
     text = chunk.text + _PUNCTUATION.get(chunk.boundary, ",")
     speech = open_voice(speaker.voice).speak(text, speaker.sound.length * pace)
     cues = draw_cues(chunk.boundary, spec.prosody, shaping)
-    shaped = shape_chunk(speech, speaker.sound, cues, shaping)
+    shaped = tightened(shape_chunk(speech, speaker.sound, cues, shaping), shaping)
     if not len(shaped.samples):
         raise InputError(f"voice {speaker.voice}: nothing to hear of {text!r}")
     goes_on = not chunk.boundary.is_end
