@@ -184,6 +184,7 @@ def test_what_is_complete_is_left_alone(made: Made) -> None:
     assert (made.folder / RECORD).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_ray_makes_the_same_bytes(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
