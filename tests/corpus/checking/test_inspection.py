@@ -45,7 +45,7 @@ def inspected(path: Path, **kwargs: Any) -> Report:
     return inspect(load_splits(str(path)), workers=1, **kwargs)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fine() -> list[dict[str, Any]]:
     return [make_row(f"fine{seed}", seed) for seed in range(12)]
 

@@ -193,6 +193,12 @@ def test_levels_are_those_of_the_speech_the_window_and_the_floor() -> None:
     assert end.floor_db == pytest.approx(-60.6, abs=0.6)
 
 
+def test_the_last_silence_of_a_turn_that_was_cut_off_is_a_hold(fair: list[Turn]) -> None:
+    cut = dataclasses.replace(fair[0], tags=frozenset({"incomplete"}))
+    assert not any(silence.is_end for silence in silences_of(cut).silences)
+    assert silences_of(fair[0]).silences[-1].is_end
+
+
 def test_silences_shorter_than_the_window_are_left_out() -> None:
     x = np.random.default_rng(0).normal(0, 0.1, 3 * RATE).astype(np.float32)
     spans = (Span(0.5, 0.65), Span(1.0, 1.2), Span(2.9, 3.0))
