@@ -92,10 +92,13 @@ def test_an_error_about_a_missing_package_names_an_extra_that_brings_it() -> Non
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
-            if node.func.id != "MissingDependencyError":
-                continue
-            package, extra = node.args[:2]
             where = f"{path.name}:{node.lineno}"
+            if node.func.id == "needing":  # raises the error for whatever is missing
+                package, extra = None, node.args[0]
+            elif node.func.id == "MissingDependencyError" and path.name != "extras.py":
+                package, extra = node.args[:2]
+            else:
+                continue
             assert isinstance(extra, ast.Constant), where
             assert extra.value in PROJECT["optional-dependencies"], where
             if isinstance(package, ast.Constant):
