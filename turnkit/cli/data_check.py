@@ -17,6 +17,11 @@ _CORPUS = "a corpus, as 'turnkit data describe' takes it"
 
 def add_check_parsers(actions: Any) -> None:
     """Declare both among the actions of ``turnkit data``."""
+    _add_check(actions)
+    _add_relabel(actions)
+
+
+def _add_check(actions: Any) -> None:
     check = actions.add_parser(
         "check",
         help="leakage, duplicates, wrong labels, broken audio, shortcuts; a page to mend them",
@@ -43,6 +48,11 @@ def add_check_parsers(actions: Any) -> None:
     )
     check.add_argument("--workers", type=int, metavar="N", help="processes (default: all cores)")
     check.add_argument("--json", action="store_true", help="print JSON")
+    _add_page_options(check)
+    check.set_defaults(run=run_check)
+
+
+def _add_page_options(check: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--page",
         type=Path,
@@ -63,7 +73,9 @@ def add_check_parsers(actions: Any) -> None:
         "(default folder: corrections)",
     )
     check.add_argument("--port", type=int, default=8090, help="of --serve (default: %(default)s)")
-    check.set_defaults(run=run_check)
+
+
+def _add_relabel(actions: Any) -> None:
     relabel = actions.add_parser(
         "relabel",
         help="apply the corrections made on the page of 'data check'",

@@ -44,7 +44,7 @@ def noisy(turn: Turn, snr_db: float) -> Turn:
 def telephone(turn: Turn) -> Turn:
     narrow = resample(turn.samples, turn.sample_rate, 8_000)
     band = scipy.signal.butter(4, (300, 3_400), "bandpass", fs=8_000, output="sos")
-    filtered = scipy.signal.sosfilt(band, narrow).astype(np.float32)
+    filtered = np.asarray(scipy.signal.sosfilt(band, narrow), dtype=np.float32)
     return with_samples(turn, mu_law(filtered), 8_000)
 
 
