@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -72,4 +73,4 @@ def test_spans_are_in_order_and_long_enough() -> None:
     more = (*true[:-1], Span(true[-1].start - 0.02, true[-1].end))
     heard = heard_spans(speech, more)
     assert all(span.duration >= MIN_SPAN_S for span in heard)
-    assert all(a.end <= b.start for a, b in zip(heard, heard[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(heard))

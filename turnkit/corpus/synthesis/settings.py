@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from turnkit.corpus.synthesis.channel.settings import ChannelSettings
 from turnkit.corpus.synthesis.prosody.settings import ProsodySettings
@@ -14,6 +14,9 @@ from turnkit.corpus.synthesis.text.settings import TextSettings
 from turnkit.corpus.synthesis.voices.settings import VoiceSettings
 from turnkit.errors import ConfigError
 from turnkit.settings_file import apply_override, build, load_yaml
+
+BY_VAD = "vad"
+Annotation = Literal["vad", "signal"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SPLIT = re.compile(r"[A-Za-z]\w*")
@@ -68,6 +71,9 @@ class Spec:
     voices : VoiceSettings
     prosody : ProsodySettings
     channel : ChannelSettings
+    spans : {"vad", "signal"}
+        Silences as a VAD hears them in the clean speech, which is how corpora of people
+        are annotated, or exactly as they are in the signal.
     shard_turns : int
         Rows in a file, which is also what is lost when the work is stopped.
 
@@ -85,6 +91,7 @@ class Spec:
     voices: VoiceSettings = field(default_factory=VoiceSettings)
     prosody: ProsodySettings = field(default_factory=ProsodySettings)
     channel: ChannelSettings = field(default_factory=ChannelSettings)
+    spans: Annotation = "vad"
     shard_turns: int = 25
 
     def __post_init__(self) -> None:

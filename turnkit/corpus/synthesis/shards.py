@@ -199,7 +199,7 @@ class Studio:
                 "bytes": encode_flac(turn.samples, turn.sample_rate),
                 "path": f"{row_id}.flac",
             },
-            "silence_spans": [asdict(span) for span in turn.dry.spans],
+            "silence_spans": [asdict(span) for span in turn.spans],
             "words": [asdict(word) for word in turn.dry.words],
             "messages": [asdict(message) for message in script.messages],
             "tags": sorted(turn.tags),

@@ -8,12 +8,13 @@ import numpy as np
 
 from turnkit.audio import Samples
 from turnkit.corpus.schema import MIN_SPAN_S, Span, Word
+from turnkit.corpus.synthesis.annotation import heard_spans
 from turnkit.corpus.synthesis.channel import Talk, draw_channel, transmit
 from turnkit.corpus.synthesis.prosody.breathing import breath
 from turnkit.corpus.synthesis.prosody.cues import Cues, draw_cues
 from turnkit.corpus.synthesis.prosody.shaping import Shaped, shape_chunk
 from turnkit.corpus.synthesis.script import Boundary, Chunk, Script
-from turnkit.corpus.synthesis.settings import Spec
+from turnkit.corpus.synthesis.settings import BY_VAD, Spec
 from turnkit.corpus.synthesis.tightening import tightened
 from turnkit.corpus.synthesis.voices.cast import Speaker
 from turnkit.corpus.synthesis.voices.protocol import ACTIVE_DB, active_level_db, open_voice
@@ -25,8 +26,9 @@ SAMPLE_RATE = 16_000
 LEAD_S = (0.25, 2.0)
 """Seconds of floor before the first word, at least and at most."""
 
-TAIL_S = (4.0, 4.6)
-"""Seconds of floor after the end of speech: the protocol follows a turn for 4 s."""
+TAIL_S = (4.25, 4.85)
+"""Seconds of floor after the end of speech: the protocol follows a turn for 4 s from where
+its last span begins, which a VAD hears up to a quarter of a second later."""
 
 _RATE_SPREAD = 0.06
 """Chunks are this much faster or slower than the speaker's usual rate, at most."""
@@ -92,6 +94,8 @@ class RenderedTurn:
     sample_rate : int
         8,000 Hz where it went through a telephone, else 16,000.
     dry : DryTurn
+    spans : tuple of Span
+        As the spec wants them annotated; the last is the end of turn.
     tags : frozenset of str
         Of script, accent and channel.
     """
@@ -99,6 +103,7 @@ class RenderedTurn:
     samples: Samples
     sample_rate: int
     dry: DryTurn
+    spans: tuple[Span, ...]
     tags: frozenset[str]
 
 
@@ -115,7 +120,7 @@ def render_turn(
     script : Script
     speaker : Speaker
     spec : Spec
-        Its `prosody` and `channel`.
+        Its `prosody`, `channel` and `spans`.
     talk : callable
         Speech of others, for babble and echo.
     rng : numpy Generator
@@ -132,7 +137,8 @@ def render_turn(
     channel = draw_channel(spec.channel, speaker.sound, sending)
     samples = transmit(dry.speech + dry.breaths, dry.talk, channel, sending, talk)
     tags = script.tags | channel.tags | {f"accent:{speaker.accent}"}
-    return RenderedTurn(samples, channel.sample_rate, dry, frozenset(tags))
+    spans = heard_spans(dry.speech, dry.spans) if spec.spans == BY_VAD else dry.spans
+    return RenderedTurn(samples, channel.sample_rate, dry, spans, frozenset(tags))
 
 
 def lay_out(pieces: list[Piece], lead_s: float) -> DryTurn:

@@ -72,7 +72,7 @@ def test_default_voices_are_many_and_need_no_opening() -> None:
     voices = default_voices()
     assert len(ESPEAK_VOICES) >= 12
     assert sum(voices.values()) == pytest.approx(1.0)
-    assert voices[PLAIN_VOICE] == 0.5
+    assert voices[PLAIN_VOICE] == 0.6
     assert set(voices) == set(KNOWN_HZ)
 
 

@@ -104,16 +104,16 @@ class ChannelSettings:
     """
 
     plain: bool = False
-    rooms: float = 0.55
+    rooms: float = 0.45
     room_count: int = 60
     room_seed: int = 0
     rt60_s: Range = (0.15, 0.6)
     distance_m: Range = (0.25, 1.2)
-    noisy: float = 0.5
+    noisy: float = 0.35
     usual_snr_spread_db: float = 3.0
     noisy_snr_db: Range = (4.0, 20.0)
     hum: float = 0.15
-    babble: float = 0.2
+    babble: float = 0.15
     talkers: tuple[int, int] = (4, 7)
     floor_drift_db: Range = (0.3, 1.5)
     level_spread_db: float = 2.0

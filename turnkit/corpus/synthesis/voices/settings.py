@@ -25,12 +25,12 @@ ESPEAK_VOICES = (
 def default_voices() -> dict[str, float]:
     """Mixture of what the extras ``synthesis`` and ``espeak`` bring.
 
-    Half is the one voice that sounds most like a person, two fifths are accents, and a
-    tenth the voices that take longest.
+    Three fifths are the one voice that sounds most like a person, a third are accents, and
+    little the voices that take longest.
     """
-    espeak = {f"espeak:{name}": 0.4 / len(ESPEAK_VOICES) for name in ESPEAK_VOICES}
-    kokoro = {f"kokoro:{name}": 0.1 / len(KOKORO_VOICES) for name in KOKORO_VOICES}
-    return {PLAIN_VOICE: 0.5, **espeak, **kokoro}
+    espeak = {f"espeak:{name}": 0.34 / len(ESPEAK_VOICES) for name in ESPEAK_VOICES}
+    kokoro = {f"kokoro:{name}": 0.06 / len(KOKORO_VOICES) for name in KOKORO_VOICES}
+    return {PLAIN_VOICE: 0.6, **espeak, **kokoro}
 
 
 @dataclass(frozen=True)
