@@ -1,8 +1,9 @@
 """Shards: which rows go into which file, under which address, and the making of one file.
 
-A shard's file name holds a hash of everything that decides its bytes, so that a file that
-is there is the right one: whoever goes on with stopped work, on whatever machine, makes
-only those that are missing.
+A shard's file name holds a hash of what decides its bytes: spec, voices, grammars, fitted
+parameters and `GENERATOR_VERSION`. So a file that is there is the right one: whoever goes on
+with stopped work, on whatever machine, makes only those that are missing. Versions of other
+packages are not in it; the record of the corpus names them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from turnkit.corpus.synthesis.turn import RenderedTurn, render_turn
 from turnkit.corpus.synthesis.voices.cast import Cast
 from turnkit.files import atomic_path, sha256_file
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raise it whenever the same spec would give other rows: it is part of every address."""
 
 DATA = "data"
@@ -53,7 +54,7 @@ class Shard:
         Which shard of how many of the split.
     first, last : int
     address : str
-        Hash of everything that decides the bytes.
+        Hash of what decides the bytes; see the module's head.
     """
 
     split: str

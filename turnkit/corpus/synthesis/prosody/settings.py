@@ -57,8 +57,8 @@ class ProsodySettings:
         If a value is out of its range.
     """
 
-    strength: float = 1.0
-    ambiguous: float = 0.2
+    strength: float = 1.2
+    ambiguous: float = 0.1
     uptalk: float = 0.1
     falling_questions: float = 0.35
     creak: float = 0.35

@@ -27,6 +27,10 @@ class TextSettings:
     holds_per_turn : float
         Holds for each end, at places where the turn could have ended; more come in
         mid-phrase.
+    completeness : float
+        How many times the odds of an end against a hold are raised after whole sentences,
+        and lowered inside them, 1 .. 10: people end turns where something is complete, but
+        the more they do, the more the last word tells (`turnkit data check`).
     fillers, repetitions, fragments, corrections : float
         1 is as measured in meetings (corrections: a tenth of the places marked in the
         grammars); 0 is none.
@@ -45,6 +49,7 @@ class TextSettings:
 
     kinds: dict[str, float] = field(default_factory=_kinds)
     holds_per_turn: float = 1.2
+    completeness: float = 1.6
     fillers: float = 1.0
     repetitions: float = 0.5
     fragments: float = 0.6
@@ -60,6 +65,7 @@ class TextSettings:
         for name in ("fillers", "repetitions", "fragments", "corrections"):
             _within(name, getattr(self, name), 0.0, 5.0)
         _within("holds_per_turn", self.holds_per_turn, 0.0, 4.0)
+        _within("completeness", self.completeness, 1.0, 10.0)
         _within("trailing", self.trailing, 0.0, 0.5)
         _within("pause_scale", self.pause_scale, 0.3, 3.0)
         _within("messages", self.messages, 0.0, 1.0)

@@ -1,12 +1,14 @@
-"""Where a turn pauses and where it ends, so that only the voice tells which.
+"""Where a turn pauses and where it ends, so that it is the voice that tells which.
 
 A turn is a walk along sentences. At every place where it could end, chance decides: the
-turn ends, or the speaker pauses and goes on, or runs on without a pause. How likely it is
-that *something* happens depends on the place; how likely an end is **against a hold** is
-the same everywhere. So whatever happened before (the last word, the time and the number
-of words and holds so far) has the same distribution before holds and before ends. Holds
-in mid-phrase, which nothing balances, are kept rare, but for those after fillers; as many
-more of the ends come after fillers.
+turn ends, or the speaker pauses and goes on, or runs on without a pause. How likely an end
+is **against a hold** depends little on the place: whole sentences end turns somewhat more
+often than parts of them. Were it the same everywhere, whatever happened before (the last
+word, the time and the number of words and holds so far) would have the same distribution
+before holds and before ends; as sentences end later than their parts, holds become
+likelier as a turn goes on, so that time still tells next to nothing. Holds in mid-phrase,
+which nothing balances, are kept rare, but for those after fillers; as many more of the ends
+come after fillers.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ conjunction, after a sentence, after a question."""
 
 _FIRST_EVENT = 0.9
 """The same after a first sentence of at most two words."""
+
+_EVEN_WORDS, _LATER = 8.0, 0.3
+"""The odds of a hold grow with the words so far, to this power, from fewer to more at so
+many words."""
 
 _MID_PAUSE, _MID_FILLER = 0.03, 0.10
 """Holds in mid-phrase, without and with a filler, at each place marked for hesitation."""
@@ -161,7 +167,7 @@ class Walk:
             return False
         first = mark in ".?" and not self.chunks and self._count <= 2
         if rng.random() < (_FIRST_EVENT if first else _EVENT[mark]) or self._count > _MAX_WORDS:
-            ends = rng.random() * (1.0 + self.manner.settings.holds_per_turn) < 1.0
+            ends = rng.random() * (1.0 + self._odds_of_hold(mark)) < 1.0
             if ends or self._count > _MAX_WORDS:
                 self._end(mark)
                 return True
@@ -172,6 +178,13 @@ class Walk:
             self._words[-1] += ","
             self._words.append(f"{FILLERS.draw(rng)},")
         return False
+
+    def _odds_of_hold(self, mark: str) -> float:
+        """How many holds there are for each end, at such a place and so late."""
+        settings = self.manner.settings
+        complete = settings.completeness if mark in ".?" else 1.0 / settings.completeness
+        later = (self._count / _EVEN_WORDS) ** _LATER
+        return settings.holds_per_turn * later / complete
 
     def _trailer(self, mark: str) -> str:
         """Draw what trails, if anything does; not after conjunctions and groups."""
