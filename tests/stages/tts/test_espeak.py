@@ -138,7 +138,7 @@ def test_a_failure_inside_the_callback_is_a_stage_error(monkeypatch: pytest.Monk
 
     async def work(engine: EspeakTts) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(espeak_module, "_until_none", fail)
+            patch.setattr(espeak_module, "events_of", fail)
             with pytest.raises(StageError, match="event from nowhere"):
                 await pieces_of(engine, "Yes.")
         assert len(await pieces_of(engine, "Yes.")) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
@@ -34,7 +34,9 @@ _ONE_AT_A_TIME = Lock()
 """The library keeps its voice, its text and its callback in global variables."""
 
 
-class _Event(ctypes.Structure):
+class EspeakEvent(ctypes.Structure):
+    """``espeak_EVENT``: what the library tells about the samples that it gives."""
+
     _fields_ = (
         ("kind", ctypes.c_int),
         ("message", ctypes.c_uint),
@@ -47,9 +49,10 @@ class _Event(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+EspeakCallback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(EspeakEvent)
 )
+"""``t_espeak_callback(wave, count, events)``; what it returns says whether to go on."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ class EspeakTts:
             return
         plain = text.replace("\0", " ")
         speaking = _Speaking(plain, self._rate, emit, stop)
-        callback = _Callback(speaking.hear)
+        callback = EspeakCallback(speaking.hear)
         data = plain.encode("utf-8", errors="replace") + b"\0"
         with _ONE_AT_A_TIME:
             if stop:
@@ -178,7 +181,7 @@ class _Speaking:
                 pcm = np.ctypeslib.as_array(wave, (count,))
                 heard = np.asarray(pcm / 32_768, dtype=np.float32)
                 self._waiting = np.concatenate((self._waiting, heard))
-            for event in _until_none(events):
+            for event in events_of(events):
                 if event.kind == _WORD:
                     word = bisect_right(self._starts, event.text_position - 1) - 1
                     self._hand_on(event.sample, word)
@@ -203,7 +206,8 @@ class _Speaking:
         self._emit(SpeechPiece(samples, words))
 
 
-def _until_none(events: Any) -> Any:
+def events_of(events: Any) -> Iterator[EspeakEvent]:
+    """Events that a callback got, up to the one that marks their end."""
     i = 0
     while events and events[i].kind != _NO_MORE_EVENTS:
         yield events[i]

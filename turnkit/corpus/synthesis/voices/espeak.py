@@ -30,7 +30,7 @@ from turnkit.corpus.synthesis.voices.piper import accent_of
 from turnkit.corpus.synthesis.voices.protocol import check_length_scale, levelled
 from turnkit.corpus.synthesis.voices.spoken import english_g2p, written_spans
 from turnkit.errors import ConfigError, MissingDependencyError, StageError
-from turnkit.stages.tts.espeak import _Callback, _Event, _until_none
+from turnkit.stages.tts.espeak import EspeakCallback, EspeakEvent, events_of
 from turnkit.stages.tts.normalize import Token, spoken_tokens
 from turnkit.stages.tts.piper import Span, Speech
 
@@ -110,10 +110,10 @@ class EspeakVoice:
             if wave and count:
                 pcm = np.ctypeslib.as_array(wave, (count,))
                 waves.append((pcm / 32_768).astype(np.float32))
-            events.extend(_plain(event) for event in _until_none(found))
+            events.extend(_plain(event) for event in events_of(found))
             return 0
 
-        callback = _Callback(hear)
+        callback = EspeakCallback(hear)
         data = text.encode() + b"\0"
         with _ONE_AT_A_TIME, _fresh_library() as (library, rate):
             self._choose(library)
@@ -179,7 +179,7 @@ def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
         _ctypes.dlclose(library._handle)
 
 
-def _plain(event: _Event) -> tuple[int, int, int, str]:
+def _plain(event: EspeakEvent) -> tuple[int, int, int, str]:
     text = event.value.decode("utf-8", errors="replace") if event.kind == _PHONEME else ""
     return event.kind, event.text_position - 1, event.sample, text
 
