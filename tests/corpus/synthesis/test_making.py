@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,14 +21,14 @@ from turnkit.cli.main import main
 from turnkit.corpus.reader import Corpus, load_splits
 from turnkit.corpus.schema import Turn
 from turnkit.corpus.split import check_leakage
-from turnkit.corpus.synthesis import making, ray_engine
+from turnkit.corpus.synthesis import local_engine, making, ray_engine
 from turnkit.corpus.synthesis.making import RECORD, Made, make_corpus
 from turnkit.corpus.synthesis.settings import Spec, build_spec
 from turnkit.corpus.synthesis.shards import plan_shards, write_shard
 from turnkit.corpus.synthesis.talk import Talk
 from turnkit.corpus.synthesis.text.writer import ScriptWriter
 from turnkit.corpus.synthesis.voices.cast import Cast
-from turnkit.errors import ConfigError, MissingDependencyError
+from turnkit.errors import ConfigError, CorpusError, MissingDependencyError, RunError
 from turnkit.files import sha256_file
 
 TINY: dict[str, Any] = {
@@ -246,6 +250,123 @@ def test_workers_and_packages_that_are_missing(
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingDependencyError, match=r"turnkit\[ray\]"):
         make_corpus(tiny(), tmp_path, engine="ray")
+
+
+def test_a_file_that_is_not_what_it_was_is_made_again(made: Made, tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    shutil.copytree(made.folder, out)
+    first = next(iter(hashes(out)))
+    (out / "data" / first).write_bytes(b"half a file")
+    assert make_corpus(tiny(), out, workers=1).fresh == 2
+    assert hashes(out) == hashes(made.folder)
+
+
+def test_a_file_that_cannot_be_read_is_named(made: Made, tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    shutil.copytree(made.folder, out)
+    first = next(iter(hashes(out)))
+    (out / "data" / first).write_bytes(b"half a file")
+    begun = {key: made.record[key] for key in ("name", "address")} | {"complete": False}
+    (out / RECORD).write_text(json.dumps(begun))
+    with pytest.raises(CorpusError, match=f"{first}: cannot be read .* remove it"):
+        make_corpus(tiny(), out, workers=1)
+
+
+def die(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(local_engine, "write_shard", die)
+    with pytest.raises(RunError, match="one of 2 processes died"):
+        make_corpus(tiny(), tmp_path / "x", workers=2)
+    assert json.loads((tmp_path / "x" / RECORD).read_text())["complete"] is False
+
+
+# -- Ray: what it says when it cannot ---------------------------------------------------
+
+
+def written(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ray_engine.ADDRESS, address)
+    next(ray_engine.written_by_ray("nowhere", {}, [], 1), None)
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("127.0.0.1:{port}", "refused"),
+        ("ray://localhost:{port}", "refused"),
+        ("localhost:ten", "Port could not be cast"),
+        ("nobody.invalid:6379", r"\("),
+        ("nonsense", "Invalid address format"),
+    ],
+)
+def test_a_cluster_that_is_not_there(
+    address: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"RAY_ADDRESS=.*no Ray cluster there.*{problem}"):
+            written(address.format(port=port), monkeypatch)
+
+
+class FakeRay:
+    """Of Ray, what `written_by_ray` calls; the tasks fail."""
+
+    def __init__(self, error: Exception, starts: bool = True) -> None:
+        self._error, self._starts = error, starts
+        self.stopped = False
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, **_: object) -> None:
+        if not self._starts:
+            raise self._error
+
+    def remote(self, **_: object) -> Any:
+        return lambda function: SimpleNamespace(remote=lambda *_: function)
+
+    def wait(self, pending: list[Any], **_: object) -> tuple[list[Any], list[Any]]:
+        return pending[:1], pending[1:]
+
+    def get(self, _: object) -> None:
+        raise self._error
+
+    def shutdown(self) -> None:
+        self.stopped = True
+
+
+def failing(fake: FakeRay, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ray_engine.ADDRESS, raising=False)
+    fake.exceptions = sys.modules["ray.exceptions"]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    list(ray_engine.written_by_ray("", {}, plan_shards(tiny(), made.record["voices"]), 1))
+
+
+def test_what_fails_in_a_task_is_said_as_here(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = pytest.importorskip("ray.exceptions")
+    task = errors.RayTaskError("f", "a page of traceback", ConfigError("voice 'x'"))
+    fake = FakeRay(task.as_instanceof_cause())
+    with pytest.raises(ConfigError, match=r"^voice 'x'$"):
+        failing(fake, made, monkeypatch)
+    assert fake.stopped
+
+
+def test_tasks_that_are_lost_are_told(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = pytest.importorskip("ray.exceptions")
+    fake = FakeRay(errors.WorkerCrashedError())
+    with pytest.raises(RunError, match=r"a task was lost \(.*died.*the same command"):
+        failing(fake, made, monkeypatch)
+    assert fake.stopped
+
+
+def test_ray_that_does_not_start_is_told(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray.exceptions")
+    with pytest.raises(ConfigError, match=r"does not start on this machine \(no room\)"):
+        failing(FakeRay(RuntimeError("no room\nat all"), starts=False), made, monkeypatch)
 
 
 # -- the command --------------------------------------------------------------------------

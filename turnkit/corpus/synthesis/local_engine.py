@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from turnkit.corpus.synthesis.shards import Shard, write_shard
-from turnkit.errors import MissingDependencyError
+from turnkit.errors import MissingDependencyError, RunError
 
 
 def written_locally(
@@ -28,6 +28,8 @@ def written_locally(
     ------
     MissingDependencyError
         If there are several workers and ``joblib`` is not installed.
+    RunError
+        If a process dies.
     """
     if workers <= 1:
         for shard in shards:
@@ -35,7 +37,7 @@ def written_locally(
         return
     try:
         import joblib
-        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
     except ImportError as error:
         raise MissingDependencyError("joblib", "synthesis", "working in parallel") from error
     # joblib's processes do not import the caller's main module again, so that a script
@@ -47,5 +49,10 @@ def written_locally(
             for shard in run(tasks):
                 assert shard is not None  # as joblib's types have it
                 yield shard
+        except BrokenProcessPool as error:
+            raise RunError(
+                f"one of {workers} processes died, perhaps for want of memory; the same command "
+                "goes on with what is missing (fewer --workers need less)"
+            ) from error
         finally:
             get_reusable_executor().shutdown(wait=True)

@@ -29,7 +29,7 @@ from turnkit.corpus.synthesis.shards import (
 )
 from turnkit.corpus.synthesis.voices.protocol import voice_version
 from turnkit.corpus.synthesis.voices.settings import PLAIN_VOICE
-from turnkit.errors import ConfigError, MissingDependencyError
+from turnkit.errors import ConfigError, CorpusError, MissingDependencyError
 from turnkit.files import atomic_path, check_output, sha256_file
 from turnkit.settings_file import plain
 
@@ -74,8 +74,9 @@ def make_corpus(
 ) -> Made:
     """Make a corpus, or what is missing of it.
 
-    What is made depends on `spec` and on nothing else. Work that was stopped, in whatever
-    way, goes on with the shards that are missing.
+    What is made depends on `spec` and on the versions that the record names, not on
+    engine, workers or interruptions. Work that was stopped, in whatever way, goes on with
+    the shards that are missing; once complete, with those that are not what they were.
 
     Parameters
     ----------
@@ -92,6 +93,10 @@ def make_corpus(
     ConfigError
         If the folder holds something else, another process works there, or a number is
         out of range.
+    CorpusError
+        If a file of the corpus cannot be read.
+    RunError
+        If a process or a task of the engine dies.
     MissingDependencyError, MissingAssetError
         If a voice or a package is missing.
     """
@@ -105,7 +110,7 @@ def make_corpus(
     _check_folder(out, spec, shards)
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        missing = [shard for shard in shards if not (out / shard.file).is_file()]
+        missing = _missing(out, shards)
         record = _record(spec, voices, shards)
         if not missing and (before := _read_record(out)) is not None and before["complete"]:
             return Made(out, before, 0)
@@ -141,6 +146,17 @@ def _check_folder(out: Path, spec: Spec, shards: Sequence[Shard]) -> None:
     others = sorted(each.name for each in out.iterdir() if each.name != _LOCK)
     if others:
         raise ConfigError(f"{out}: holds {others[0]} and no {RECORD}: expected a new folder")
+
+
+def _missing(out: Path, shards: Sequence[Shard]) -> list[Shard]:
+    """Shards that are not there, or not what they were when all was complete."""
+    told = {each["file"]: each["sha256"] for each in (_read_record(out) or {}).get("shards", ())}
+
+    def is_there(shard: Shard) -> bool:
+        path = out / shard.file
+        return path.is_file() and (shard.file not in told or told[shard.file] == sha256_file(path))
+
+    return [shard for shard in shards if not is_there(shard)]
 
 
 @contextmanager
@@ -212,7 +228,13 @@ def _contents(out: Path, shards: Sequence[Shard]) -> dict[str, Any]:
     splits: dict[str, dict[str, Any]] = {}
     people: dict[str, set[str]] = {}
     for shard in shards:
-        table = pq.read_table(out / shard.file, columns=["silence_spans", "speaker"])
+        try:
+            table = pq.read_table(out / shard.file, columns=["silence_spans", "speaker"])
+        except (OSError, ValueError) as error:  # Arrow's own are of these
+            raise CorpusError(
+                f"{out / shard.file}: cannot be read ({error}); remove it, and the same command "
+                "makes it again"
+            ) from error
         spans = table.column("silence_spans").to_pylist()
         people.setdefault(shard.split, set()).update(table.column("speaker").to_pylist())
         audio_s = sum(each[-1]["end"] for each in spans)
