@@ -1,8 +1,9 @@
 """How long people pause inside a turn, by where they pause: fitted log-normal mixtures.
 
-Pause lengths are close to log-normal and, over all places, a mixture of a short and a long
-component (Campione & Véronis, "A large-scale multilingual study of silent pause duration",
-Speech Prosody 2002). The parameters in ``pauses.json`` were fitted by ``turnkit data
+Far from normal, and of three modes in spontaneous speech: brief (below 0.2 s), medium and
+long (above 1 s); thresholds on them mislead (Campione & Véronis, "A large-scale multilingual
+study of silent pause duration", Speech Prosody 2002). Hence three log-normal components, for
+each kind of place. The parameters in ``pauses.json`` were fitted by ``turnkit data
 pauses`` on transcribed meetings; the file holds numbers only, no words.
 """
 

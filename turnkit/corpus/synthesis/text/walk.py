@@ -183,7 +183,7 @@ class Walk:
         """How many holds there are for each end, at such a place and so late."""
         settings = self.manner.settings
         complete = settings.completeness if mark in ".?" else 1.0 / settings.completeness
-        later = (self._count / _EVEN_WORDS) ** _LATER
+        later = float((self._count / _EVEN_WORDS) ** _LATER)  # as mypy has it, a power is Any
         return settings.holds_per_turn * later / complete
 
     def _trailer(self, mark: str) -> str:
