@@ -30,8 +30,11 @@ POINTS = {"FC@300": "rate", "FC@600": "rate", "L@5%": "latency", "L@10%": "laten
 
 
 def run(*command: str | Path) -> None:
-    """Run a command to its end; what it prints goes to stderr."""
-    subprocess.run([str(each) for each in command], check=True, stdout=sys.stderr)
+    """Run a command to its end, or exit as it does; what it prints goes to stderr."""
+    parts = [str(each) for each in command]
+    done = subprocess.run(parts, check=False, stdout=sys.stderr)
+    if done.returncode:
+        raise SystemExit(f"ablation: status {done.returncode} of: {' '.join(parts)}")
 
 
 def make(out: Path, group: str, turns: int) -> Path:
