@@ -37,8 +37,10 @@ MEANINGS = {
     INCOMPLETE: "cut off before its end: its last silence is a hold",
     "telephone": "8 kHz, as a telephone carries it",
     "opus": "went through an Opus codec",
+    "loss": "some packets were lost on the way",
     "room": "with the echo of a room",
     "babble": "with other voices behind it",
+    "hum": "with the hum of the mains",
     "clipped": "louder than the recording could hold",
     "echo": "with another's voice out of a loudspeaker",
 }
