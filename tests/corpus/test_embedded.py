@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from turnkit.corpus import embedded
-from turnkit.corpus.embedded import SYNTHETIC, EmbeddedSpec, embedded_rows
+from turnkit.corpus.embedded import EmbeddedSpec, embedded_rows
 from turnkit.corpus.embedded_audio import SAMPLE_RATE, noise_floor
 from turnkit.corpus.embedded_text import Split, plan_turns
+from turnkit.corpus.names import SYNTHETIC
 from turnkit.corpus.schema import MIN_SPAN_S, Turn, parse_row
 from turnkit.errors import ConfigError
 from turnkit.files import CACHE_VARIABLE, sha256_file

@@ -171,3 +171,18 @@ def test_rows_without_an_end_are_refused_where_ends_are_needed(
     corpus = load_corpus(str(write_parquet(tmp_path / "cut.parquet", rows)))
     with pytest.raises(CorpusError, match="1 rows are tagged 'incomplete', such as 1111"):
         check_complete(corpus)
+
+
+@pytest.mark.parametrize(
+    ("row", "stored", "expected"),
+    [
+        ("a", {"synthetic"}, "synthetic"),
+        ("synthetic-a", {"human"}, "synthetic"),
+        ("a", set[str](), "human"),
+    ],
+)
+def test_a_turn_is_said_by_people_or_by_a_machine(
+    row: str, stored: set[str], expected: str
+) -> None:
+    turn = noisy(20.0, id=row, tags=frozenset(stored))
+    assert tags_of(turn) & {"human", "synthetic"} == {expected}

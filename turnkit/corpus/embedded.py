@@ -24,6 +24,7 @@ import numpy as np
 
 from turnkit.corpus.embedded_audio import SAMPLE_RATE, RenderedTurn, render_turn
 from turnkit.corpus.embedded_text import Split, plan_turns, transcript
+from turnkit.corpus.names import SYNTHETIC
 from turnkit.corpus.pseudo_speakers import pseudo_speaker
 from turnkit.corpus.rows import encode_flac, row_schema
 from turnkit.errors import ConfigError, MissingDependencyError
@@ -31,9 +32,6 @@ from turnkit.files import atomic_path, cache_dir, sha256_file
 from turnkit.stages.tts.lexicon import lexicon_path
 from turnkit.stages.tts.piper import PiperTts
 from turnkit.stages.tts.voice import default_voice
-
-SYNTHETIC = "synthetic"
-"""What every row id and speaker begins with, and what tables call this corpus."""
 
 GENERATOR_VERSION = 2
 """Raise it whenever the rows would come out otherwise: it is part of the cache's address."""

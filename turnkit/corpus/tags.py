@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ INCOMPLETE = "incomplete"
 
 MEANINGS = {
     "human": "said by people",
-    "synthetic": "said by a machine",
+    SYNTHETIC: "said by a machine",
     "short": "one or two words",
     "digits": "numbers said digit by digit",
     "spelling": "a word spelled letter by letter",
@@ -99,13 +100,18 @@ def check_complete(corpus: Corpus) -> None:
         If rows are tagged ``incomplete``.
     """
     pairs = zip(corpus.column("id"), corpus.column("tags"), strict=True)
-    found = [str(row) for row, tags in pairs if INCOMPLETE in (tags or ())]
+    found = [str(row) for row, tags in pairs if INCOMPLETE in stored_tags(tags)]
     if found:
         raise CorpusError(
             f"corpus {corpus.name}: {len(found)} rows are tagged {INCOMPLETE!r}, such as "
             f"{found[0]}: they end in a hold and have no end of turn; 'turnkit data mix' leaves "
             "them out"
         )
+
+
+def stored_tags(value: Any) -> tuple[str, ...]:
+    """Tags in a row that was not checked: what breaks the schema counts as none."""
+    return tuple(t for t in value if isinstance(t, str)) if isinstance(value, list) else ()
 
 
 def tags_of(turn: Turn) -> frozenset[str]:
@@ -118,11 +124,14 @@ def tags_of(turn: Turn) -> frozenset[str]:
     Returns
     -------
     frozenset of str
-        Always one of ``human`` and ``synthetic``; one ``snr`` band unless the row has no
+        Always one of ``human`` and ``synthetic``, the latter if either the id or a stored
+        tag says so; one ``snr`` band unless the row has no
         silence long enough to measure.
     """
     stored = {tag for tag in turn.tags if _snr_value(tag) is None}
-    found = {"synthetic" if turn.id.startswith(SYNTHETIC) else "human"}
+    made = turn.id.startswith(SYNTHETIC) or SYNTHETIC in stored
+    stored -= {"human", SYNTHETIC}
+    found = {SYNTHETIC if made else "human"}
     if turn.sample_rate <= 8_000:
         found.add("telephone")
     found |= _snr_tags(turn)

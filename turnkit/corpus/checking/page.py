@@ -14,10 +14,10 @@ from turnkit.audio import Samples
 from turnkit.corpus.checking.doubts import Doubt
 from turnkit.corpus.checking.inspection import UNUSABLE, Report
 from turnkit.corpus.checking.present import probe_lines
-from turnkit.corpus.checking.silences import INCOMPLETE
 from turnkit.corpus.reader import Corpus
 from turnkit.corpus.rows import encode_flac
 from turnkit.corpus.schema import Turn
+from turnkit.corpus.tags import INCOMPLETE
 from turnkit.errors import MissingDependencyError
 from turnkit.files import atomic_path
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from turnkit.corpus.checking.corrections import Correction
-from turnkit.corpus.checking.silences import INCOMPLETE
 from turnkit.corpus.reader import Corpus
 from turnkit.corpus.schema import parse_row, records
 from turnkit.corpus.source import import_datasets
+from turnkit.corpus.tags import INCOMPLETE
 from turnkit.errors import CorpusError
 from turnkit.files import atomic_path
 
@@ -33,18 +33,22 @@ class Relabelled:
         Rows with other spans.
     marked : int
         Rows whose last span became a hold, or an end again.
+    elsewhere : int
+        Corrections of other splits, which were left alone.
     """
 
     rows: int
     dropped: int
     moved: int
     marked: int
+    elsewhere: int = 0
 
     def as_text(self) -> str:
         """One line."""
+        others = f"; {self.elsewhere} corrections are of other splits" if self.elsewhere else ""
         return (
             f"{self.rows} turns; {self.dropped} dropped, {self.moved} with other spans, "
-            f"{self.marked} with another kind of last silence"
+            f"{self.marked} with another kind of last silence{others}"
         )
 
 
@@ -78,7 +82,9 @@ def relabel(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted = {c.id: c for c in corrections if None in (c.split, split) or c.split == split}
+    given = list(corrections)
+    here = [c for c in given if None in (c.split, split) or c.split == split]
+    wanted = {c.id: c for c in here}
     ids = [str(row) for row in corpus.column("id")]
     if missing := [row for row in wanted if row not in set(ids)]:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
@@ -99,7 +105,7 @@ def relabel(
                 changes.append(change)
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
     moved, marked = (sum(change[k] for change in changes) for k in (0, 1))
-    return Relabelled(len(kept), len(ids) - len(kept), moved, marked)
+    return Relabelled(len(kept), len(ids) - len(kept), moved, marked, len(given) - len(here))
 
 
 def _corrected(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from turnkit.corpus.checking.words import words_before, words_of
 from turnkit.corpus.schema import MIN_HOLD_S, ROUNDING_S, Span, Turn
+from turnkit.corpus.tags import INCOMPLETE
 from turnkit.timing import to_samples
 
 WINDOW_S = MIN_HOLD_S
@@ -23,9 +24,6 @@ FRAME_S = 0.02
 
 FLOOR_QUANTILE = 0.1
 """Share of the frames so far that are as quiet as the noise floor, or quieter."""
-
-INCOMPLETE = "incomplete"
-"""Tag of a row that was cut off: its last silence is a hold."""
 
 LOWEST_DB = -120.0
 """Level of digital silence: finite, below what 16 bits can hold."""

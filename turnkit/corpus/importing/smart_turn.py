@@ -30,15 +30,13 @@ from turnkit.corpus.importing.table import (
     two_letters,
     wanted_rows,
 )
-from turnkit.corpus.importing.writing import Card, make_row, write_corpus
+from turnkit.corpus.importing.writing import Card, check_apart, make_row, write_corpus
 from turnkit.corpus.names import SYNTHETIC
 from turnkit.corpus.schema import MIN_SPAN_S
+from turnkit.corpus.tags import INCOMPLETE
 from turnkit.errors import InputError
 
 LABEL = "endpoint_bool"
-
-INCOMPLETE = "incomplete"
-"""Tag of clips whose last silence is a hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def import_smart_turn(
     report : callable
         Told what was left out.
     incomplete : Path, optional
-        Another parquet file, for the incomplete clips.
+        Another parquet file, for the incomplete clips; not written where there are none.
 
     Returns
     -------
@@ -85,10 +83,15 @@ def import_smart_turn(
     ------
     CorpusError
         If the source cannot be read, lacks a column, or holds no usable clip.
+    ConfigError
+        If two of source, out and incomplete are the same file.
     OfflineError
         If it lives on the hub, is not in the local cache, and the hub does not answer.
     """
     settings = settings or ClipSettings()
+    check_apart(out, source, incomplete)
+    if incomplete is not None:
+        check_apart(incomplete, source)
     clips = open_table(source, settings.split, ("audio", LABEL))
     facts = {
         "source": f"`{source_name(source)}`",
@@ -113,7 +116,9 @@ def import_smart_turn(
     count = write_corpus(rows(True, ledger), out, ledger, Card(f"{out.stem}: clips", facts))
     for line in ledger.lines():
         report(line)
-    if incomplete is not None:
+    if incomplete is not None and "incomplete clips, set apart" not in ledger.noted:
+        report(f"{incomplete}: not written, there are no incomplete clips")
+    elif incomplete is not None:
         apart = Ledger()
         card = Card(f"{incomplete.stem}: incomplete clips, whose last span is a hold", facts)
         written = write_corpus(rows(False, apart), incomplete, apart, card)
