@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from turnkit.cli.main import Subparsers
@@ -103,8 +103,8 @@ def run_stereo(args: argparse.Namespace) -> int:
     """Cut two-channel recordings into turns."""
     from turnkit.corpus.importing.stereo import StereoSettings, import_stereo
 
-    first, _, second = args.roles.partition(",")
-    settings = StereoSettings(args.language, (first, second), args.only, args.words, _rules(args))
+    roles = cast("tuple[str, str]", tuple(role.strip() for role in args.roles.split(",")))
+    settings = StereoSettings(args.language, roles, args.only, args.words, _rules(args))
     count = import_stereo(
         Path(args.source), args.out, settings, print, backchannels=args.backchannels
     )

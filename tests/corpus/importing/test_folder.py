@@ -230,3 +230,35 @@ def test_the_command_says_what_was_left_out(
 
 def test_intersection() -> None:
     assert intersect([(0, 2), (3, 5)], [(1, 4), (4.5, 9)]) == [(1, 2), (3, 4), (4.5, 5)]
+
+
+def words(*said: tuple[str, float, float, int | None]) -> str:
+    fields = ("speaker", "start", "end", "channel")
+    return json.dumps([{"word": "x", **dict(zip(fields, one, strict=True))} for one in said])
+
+
+def test_who_is_on_no_known_channel_may_be_heard_on_any(tmp_path: Path) -> None:
+    recording(tmp_path / "call.wav", channels=2)
+    hummed = [("A", 1.0, 1.5, 0), ("B", 1.8, 2.0, None), ("A", 2.5, 3.4, 0), ("B", 6.0, 7.0, None)]
+    (tmp_path / "call.json").write_text(words(*hummed))
+    assert set(turns_of(tmp_path)) == {"call-B-0000"}
+
+
+def test_a_channel_that_is_not_there_is_named(tmp_path: Path) -> None:
+    recording(tmp_path / "call.wav", channels=2)
+    (tmp_path / "call.json").write_text(words(("A", 1.0, 2.0, 2)))
+    with pytest.raises(CorpusError, match=r"2 channels, its annotation names channel 2"):
+        turns_of(tmp_path)
+
+
+@pytest.mark.parametrize(("inside", "holds"), [([], 1), ([{"word": "2014"}], 0)])
+def test_a_word_without_times_is_no_pause(
+    inside: list[dict[str, str]], holds: int, tmp_path: Path
+) -> None:
+    first = {"word": "in", "start": 1.0, "end": 1.2}
+    last = {"word": "June", "start": 2.4, "end": 3.0}
+    segment = {"start": 1.0, "end": 3.0, "text": "in ... June", "words": [first, *inside, last]}
+    (recording(tmp_path / "a.wav")).with_suffix(".json").write_text(
+        json.dumps({"segments": [segment]})
+    )
+    assert len(turns_of(tmp_path)["a-speaker-0000"].holds) == holds

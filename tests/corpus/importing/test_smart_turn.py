@@ -12,6 +12,7 @@ import soundfile
 
 from tests.speech import talk
 from turnkit.cli.main import main
+from turnkit.corpus.importing.eot_bench import import_eot_bench
 from turnkit.corpus.importing.smart_turn import ClipSettings, import_smart_turn
 from turnkit.corpus.reader import load_corpus
 from turnkit.errors import ConfigError, CorpusError
@@ -142,3 +143,34 @@ def test_without_a_network_a_hub_id_says_so(
     for kind in ("smart-turn", "eot-bench"):
         assert main(["data", "import", kind, source, out]) == 1
         assert "not in the local cache" in capsys.readouterr().err
+
+
+def test_files_that_are_named_twice(clips: Path, tmp_path: Path) -> None:
+    before, out = clips.read_bytes(), tmp_path / "turns.parquet"
+    with pytest.raises(ConfigError, match="named twice"):
+        import_smart_turn(str(clips), out, incomplete=tmp_path / "data" / ".." / out.name)
+    with pytest.raises(ConfigError, match="named twice"):
+        import_smart_turn(str(clips), clips)
+    with pytest.raises(ConfigError, match="named twice"):
+        import_smart_turn(str(clips), out, incomplete=clips)
+    with pytest.raises(ConfigError, match="named twice"):
+        import_eot_bench(str(clips), clips)
+    assert clips.read_bytes() == before
+    assert not out.exists()
+
+
+def test_where_no_clip_is_incomplete(
+    write_parquet: WriteParquet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_parquet(tmp_path / "clips.parquet", [clip("a", -0.3, 1.2, -0.5)])
+    out, apart = tmp_path / "turns.parquet", tmp_path / "cut.parquet"
+    given = ["data", "import", "smart-turn", str(source), str(out), "--incomplete", str(apart)]
+    assert main(given) == 0
+    assert f"{apart}: not written, there are no incomplete clips" in capsys.readouterr().out
+    assert out.exists()
+    assert not apart.exists()
+
+
+@pytest.mark.parametrize("code", ["de", "deu", "GER"])
+def test_a_language_is_known_by_any_of_its_codes(code: str, clips: Path, tmp_path: Path) -> None:
+    assert import_smart_turn(str(clips), tmp_path / "o.parquet", ClipSettings(language=code)) == 1

@@ -182,3 +182,23 @@ def test_words_and_messages_by_the_recogniser(
     assert asked.messages == ()
     assert [(m.role, m.content) for m in answer.messages] == [("assistant", "w1 w3")]
     assert [m.role for m in turns["a-0001"].messages] == ["user", "assistant"]
+
+
+def test_backchannels_do_not_take_the_place_of_turns(call: Path, tmp_path: Path) -> None:
+    out = tmp_path / "turns.parquet"
+    with pytest.raises(ConfigError, match="named twice"):
+        import_stereo(call, out, backchannels=out)
+    assert not out.exists()
+
+
+def test_where_there_are_no_backchannels(call: Path, tmp_path: Path) -> None:
+    out, apart, lines = tmp_path / "turns.parquet", tmp_path / "short.parquet", list[str]()
+    import_stereo(call, out, StereoSettings(only="0"), lines.append, backchannels=apart)
+    assert f"{apart}: not written, there are no backchannels" in lines
+    assert not apart.exists()
+
+
+def test_settings_that_do_not_fit(call: Path, tmp_path: Path) -> None:
+    given = ["data", "import", "stereo", str(call), str(tmp_path / "out.parquet")]
+    assert main([*given, "--roles", "a,b,c"]) == 2
+    assert main([*given, "--language", ""]) == 2

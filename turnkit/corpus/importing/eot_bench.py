@@ -18,7 +18,7 @@ from turnkit.corpus.importing.table import (
     source_name,
     wanted_rows,
 )
-from turnkit.corpus.importing.writing import Card, write_corpus
+from turnkit.corpus.importing.writing import Card, check_apart, write_corpus
 from turnkit.corpus.rows import encode_flac
 from turnkit.corpus.schema import REQUIRED, Turn, parse_row, records
 from turnkit.errors import InputError, SchemaError
@@ -51,10 +51,13 @@ def import_eot_bench(
     ------
     CorpusError
         If the source cannot be read, lacks a column, or holds no usable row.
+    ConfigError
+        If `out` is the source.
     OfflineError
         If it lives on the hub, is not in the local cache, and the hub does not answer.
     """
     settings, ledger = settings or TableSettings(), Ledger()
+    check_apart(out, source)
     rows = open_table(source, settings.split, REQUIRED)
 
     def passed_on() -> Iterator[Mapping[str, Any]]:

@@ -43,7 +43,7 @@ from turnkit.corpus.importing.sound import (
     recording_name,
 )
 from turnkit.corpus.importing.textgrid import read_textgrid
-from turnkit.corpus.importing.writing import Card, cut_row, write_corpus
+from turnkit.corpus.importing.writing import Card, check_language, cut_row, write_corpus
 from turnkit.errors import CorpusError
 
 SUFFIXES = (".textgrid", ".rttm", ".ctm", ".txt", ".json")
@@ -71,6 +71,11 @@ class FolderSettings:
         Look for pauses inside the labels by voice activity: for labels that span whole
         sentences.
     rules : FloorRules
+
+    Raises
+    ------
+    ConfigError
+        If the language is empty.
     """
 
     language: str = "en"
@@ -79,6 +84,9 @@ class FolderSettings:
     same_speakers: bool = False
     vad: bool = False
     rules: FloorRules = field(default_factory=FloorRules)
+
+    def __post_init__(self) -> None:
+        check_language(self.language)
 
 
 def import_folder(
@@ -184,20 +192,18 @@ def _rows(
     by_speaker: dict[str, list[Label]] = {}
     for label in labels:
         by_speaker.setdefault(label.speaker, []).append(label)
-    sounds = {who: _channel(channels, own) for who, own in by_speaker.items()}
+    sounds = {who: _channel(path, channels, own) for who, own in by_speaker.items()}
     speech = {who: _speech(own, sounds[who][0], rate, settings) for who, own in by_speaker.items()}
     for who, own in by_speaker.items():
         samples, number = sounds[who]
         others = merge([r for each in speech if each != who for r in speech[each]], 0.0)
-        heard = merge(
-            [
-                r
-                for each in speech
-                if each != who and sounds[each][1] == number
-                for r in speech[each]
-            ],
-            0.0,
-        )
+        # Where no channel is named, somebody may be heard on any.
+        near = [
+            each
+            for each in speech
+            if each != who and (number == sounds[each][1] or None in (number, sounds[each][1]))
+        ]
+        heard = merge([r for each in near for r in speech[each]], 0.0)
         speaker = who if settings.same_speakers else f"{name}-{who}"
         cuts = cut_turns(
             speech[who], others, duration, settings.rules, ledger, name=speaker, heard=heard
@@ -216,12 +222,22 @@ def _rows(
             yield {**row, "transcript": said or None}
 
 
-def _channel(channels: Sequence[Samples], labels: Sequence[Label]) -> tuple[Samples, int | None]:
+def _channel(
+    path: Path, channels: Sequence[Samples], labels: Sequence[Label]
+) -> tuple[Samples, int | None]:
     """Give the channel that a speaker is on, and its number; None is the mean of all."""
     numbers = {label.channel for label in labels}
-    number = numbers.pop() if len(numbers) == 1 else None
-    if len(channels) == 1 or number is None or number >= len(channels):
+    named = {number for number in numbers if number is not None}
+    if len(channels) == 1:  # whatever is named, all are heard there
+        return channels[0], None
+    if beyond := [number for number in named if not 0 <= number < len(channels)]:
+        raise CorpusError(
+            f"{path}: {len(channels)} channels, its annotation names channel {beyond[0]} "
+            f"(the first is 0); expected 0 .. {len(channels) - 1}"
+        )
+    if len(numbers) != 1 or None in numbers:
         return as_audio(np.mean(channels, axis=0)), None
+    (number,) = named
     return channels[number], number
 
 

@@ -8,7 +8,9 @@
                    "words": [...]}, ...]}
 
 ``text`` may stand for ``word``. Speakers are optional, of a word or of its segment;
-``channel``, counted from 0, too. A segment with words is only asked for its speaker.
+``channel``, counted from 0, too. A segment with words is only asked for its speaker, unless
+one of the words has no times (aligners leave out numbers): then it is one stretch of speech,
+since a word that is passed over would look like a pause.
 """
 
 from __future__ import annotations
@@ -43,6 +45,15 @@ def read_json_words(path: Path) -> list[Label]:
     raise CorpusError(f"{path}: expected a list of words, or an object with words or segments")
 
 
+def _timed(words: Any) -> bool:
+    """Whether these are words, and none of them lacks both its times."""
+    return (
+        isinstance(words, list)
+        and bool(words)
+        and not any(isinstance(w, Mapping) and w.keys().isdisjoint(("start", "end")) for w in words)
+    )
+
+
 def _labels(
     path: Path, items: list[Any], about: Mapping[str, Any], *, words: bool
 ) -> Iterator[Label]:
@@ -50,7 +61,7 @@ def _labels(
         where = f"{path}, {'word' if words else 'segment'} {number}"
         if not isinstance(item, Mapping):
             raise CorpusError(f"{where}: {item!r}: expected an object with start and end")
-        if not words and isinstance(item.get("words"), list) and item["words"]:
+        if not words and _timed(item.get("words")):
             yield from _labels(path, item["words"], item, words=True)
             continue
         text = item.get("word", item.get("text", ""))

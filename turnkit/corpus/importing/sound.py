@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +26,32 @@ _VAD_RATE = 16_000
 def find_recordings(source: Path) -> list[Path]:
     """List recordings of a folder and its subfolders in order, or the one that is named.
 
+    Hidden files are no recordings: some systems leave ``._a.wav`` beside ``a.wav``.
+
     Raises
     ------
     CorpusError
-        If there is none.
+        If there is none, or two would have the same name in ids.
     """
-    files = [source] if source.is_file() else sorted(source.rglob("*"))
-    found = [path for path in files if path.suffix.lower() in SUFFIXES]
+    found = [source] if source.is_file() else sorted(_visible_files(source))
+    found = [path for path in found if path.suffix.lower() in SUFFIXES]
     if not found:
         raise CorpusError(f"{source}: no recordings; expected files ending {', '.join(SUFFIXES)}")
+    named: dict[str, Path] = {}
+    for path in found:
+        other = named.setdefault(recording_name(path, source), path)
+        if other != path:
+            raise CorpusError(
+                f"{other} and {path}: both would be called {recording_name(path, source)!r} in "
+                "ids; expected names that differ"
+            )
     return found
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if not path.name.startswith(".") and path.is_file():
+            yield path
 
 
 def recording_name(path: Path, source: Path) -> str:

@@ -32,7 +32,13 @@ from turnkit.corpus.importing.sound import (
     read_channels,
     recording_name,
 )
-from turnkit.corpus.importing.writing import Card, cut_row, write_corpus
+from turnkit.corpus.importing.writing import (
+    Card,
+    check_apart,
+    check_language,
+    cut_row,
+    write_corpus,
+)
 from turnkit.corpus.schema import Message, Span, Word
 from turnkit.errors import ConfigError, CorpusError
 
@@ -63,7 +69,7 @@ class StereoSettings:
     Raises
     ------
     ConfigError
-        If the roles are alike or empty, or `only` is neither.
+        If the language is empty, the roles are alike or empty, or `only` is neither.
     """
 
     language: str = "en"
@@ -73,6 +79,7 @@ class StereoSettings:
     rules: FloorRules = field(default_factory=FloorRules)
 
     def __post_init__(self) -> None:
+        check_language(self.language)
         if len(self.roles) != 2 or len(set(self.roles)) != 2 or not all(self.roles):
             raise ConfigError(f"roles {','.join(self.roles)!r}: expected two names, such as A,B")
         if self.only is not None and self.only not in self.roles:
@@ -122,7 +129,7 @@ def import_stereo(
         Told in a line what came of each recording, and what was left out.
     backchannels : Path, optional
         Another parquet file, for the backchannels: rows tagged so, whose one span is what
-        follows. They are no turns.
+        follows. They are no turns. Not written where there are none.
 
     Returns
     -------
@@ -134,10 +141,15 @@ def import_stereo(
     CorpusError
         If there is no recording, one cannot be read or has not two channels, or no turn
         was found.
+    ConfigError
+        If two of source, out and backchannels are the same file.
     MissingAssetError, MissingDependencyError, OfflineError
         If words are asked for and the recogniser is not there.
     """
     settings, ledger = settings or StereoSettings(), Ledger()
+    check_apart(out, source, backchannels)
+    if backchannels is not None:
+        check_apart(backchannels, source)
     files = find_recordings(source)
     recogniser = (
         None if settings.recogniser is None else Recogniser(settings.recogniser, settings.language)
@@ -156,7 +168,9 @@ def import_stereo(
 
     card = Card(f"{out.stem}: two-channel recordings", _facts(source, files, settings))
     count = write_corpus(rows(), out, ledger, card)
-    if backchannels is not None:
+    if backchannels is not None and not apart:
+        report(f"{backchannels}: not written, there are no backchannels")
+    elif backchannels is not None:
         title = f"{backchannels.stem}: backchannels, no turns"
         write_corpus(apart, backchannels, Ledger(), Card(title, card.facts))
     for line in ledger.lines():

@@ -22,7 +22,7 @@ class TableSettings:
     split : str, optional
         Where the source has several.
     language : str, optional
-        Two letters; all languages by default.
+        Code by ISO 639, of two letters or three; all languages by default.
     limit : int, optional
         Rows read at most.
 
@@ -79,10 +79,11 @@ def open_table(source: str, split: str | None, columns: Sequence[str]) -> Rows:
 
 def wanted_rows(rows: Rows, settings: TableSettings) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Go through the rows that are asked for, with their numbers."""
+    language = None if settings.language is None else two_letters(settings.language).lower()
     wanted = (
         (number, row)
         for number, row in enumerate(rows)
-        if settings.language in (None, two_letters(str(row.get("language"))))
+        if language in (None, two_letters(str(row.get("language"))).lower())
     )
     return itertools.islice(wanted, settings.limit)
 

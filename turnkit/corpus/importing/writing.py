@@ -14,7 +14,7 @@ from turnkit.corpus.importing.floor import Cut
 from turnkit.corpus.importing.ledger import Ledger
 from turnkit.corpus.rows import encode_flac, row_schema
 from turnkit.corpus.schema import Message, Word, hold_counts
-from turnkit.errors import CorpusError
+from turnkit.errors import ConfigError, CorpusError
 from turnkit.files import atomic_path, check_output
 
 _BATCH = 16
@@ -191,6 +191,32 @@ def write_corpus(rows: Iterable[Mapping[str, Any]], out: Path, ledger: Ledger, c
     with atomic_path(card_path(out)) as aside:
         aside.write_text(_card_text(card, counts, ledger), encoding="utf-8")
     return len(counts.ids)
+
+
+def check_apart(out: Path, *others: Path | str | None) -> None:
+    """See that a file to be is neither the source nor another file to be.
+
+    Raises
+    ------
+    ConfigError
+        If it is one of the others, or nothing can be written there.
+    """
+    check_output(out, folder=False)
+    for other in others:
+        if other is not None and Path(other).absolute().resolve() == out.absolute().resolve():
+            raise ConfigError(f"{out}: named twice; expected different files")
+
+
+def check_language(language: str) -> None:
+    """See that rows can have a language.
+
+    Raises
+    ------
+    ConfigError
+        If it is empty.
+    """
+    if not language.strip():
+        raise ConfigError(f"language {language!r}: expected a code such as en")
 
 
 def card_path(out: Path) -> Path:
