@@ -71,7 +71,13 @@ def _lines(record: Mapping[str, Any]) -> list[str]:
         f"  {one['rows']} of {one['source']} in {one['split']}: {one['reason']}"
         for one in record["left_out"]
     ]
-    return [*lines, "left out:", *(left_out or ["  nothing"])]
+    unnamed = [
+        f"{count} turns in {split} name no speaker: each counts as one of its own, and splits "
+        "may share some"
+        for split, counts in record["splits"].items()
+        if (count := counts["rows_without_speaker"])
+    ]
+    return [*lines, "left out:", *(left_out or ["  nothing"]), *unnamed]
 
 
 def _figures(counts: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -79,6 +79,7 @@ def test_the_record_counts(settings: MixSettings, tmp_path: Path) -> None:
     assert train["domains"]["telephone"] == {
         "rows": 20,
         "speakers": 5,
+        "rows_without_speaker": 0,
         "holds": 20,
         "hours": round(20 * 3.0 / 3600, 4),
         "rows_per_speaker": {f"c{i}": 4 for i in range(5)},
@@ -248,3 +249,29 @@ def test_what_does_not_fit_is_named(content: str, told: str, tmp_path: Path) -> 
     path.write_text(content)
     with pytest.raises(ConfigError, match=told):
         read_mix(path)
+
+
+def test_rows_without_a_speaker_are_counted(
+    make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    rows = [make_row(f"r{i}", speaker="s" if i else None) for i in range(3)]
+    source = str(write_parquet(tmp_path / "some.parquet", rows))
+    record = mix(MixSettings((MixSource(source),)), tmp_path / "mix")
+    assert record["splits"]["some"]["rows_without_speaker"] == 1
+
+
+def test_where_a_link_leads_a_mix_is_written(talks: str, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "mix").symlink_to("disk")
+    mix(MixSettings((MixSource(talks),)), tmp_path / "mix")
+    assert (tmp_path / "mix").is_symlink()
+    assert len(load_corpus(str(tmp_path / "disk"))) == 18
+
+
+@pytest.mark.parametrize("tags", [[None, "x"], "incomplete"])
+def test_tags_that_break_the_schema_are_named(
+    tags: Any, make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    source = str(write_parquet(tmp_path / "bad.parquet", [make_row("a", tags=tags)]))
+    with pytest.raises(SchemaError, match="row a: field 'tags'"):
+        mix(MixSettings((MixSource(source),)), tmp_path / "mix")

@@ -15,10 +15,12 @@ class _Tally:
     rows: int = 0
     holds: int = 0
     seconds: float = 0.0
+    unnamed: int = 0
     speakers: Counter[str] = field(default_factory=Counter)
 
-    def see(self, turn: Turn, speaker: str) -> None:
+    def see(self, turn: Turn, speaker: str, *, named: bool) -> None:
         self.rows += 1
+        self.unnamed += not named
         self.holds += len(turn.holds)
         self.seconds += turn.duration
         self.speakers[speaker] += 1
@@ -27,6 +29,7 @@ class _Tally:
         return {
             "rows": self.rows,
             "speakers": len(self.speakers),
+            "rows_without_speaker": self.unnamed,
             "holds": self.holds,
             "hours": round(self.seconds / 3600.0, 4),
         }
@@ -42,9 +45,9 @@ class Counts:
 
     def see(self, turn: Turn, candidate: Candidate) -> None:
         """Count a row."""
-        speaker = candidate.speaker or candidate.id
-        self._whole.see(turn, speaker)
-        self._domains[candidate.domain].see(turn, speaker)
+        speaker, named = candidate.speaker or candidate.id, candidate.speaker is not None
+        self._whole.see(turn, speaker, named=named)
+        self._domains[candidate.domain].see(turn, speaker, named=named)
         self._rates[turn.sample_rate] += 1
 
     def as_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from turnkit.corpus.reader import Corpus, load_splits
 from turnkit.corpus.rows import encode_flac, row_schema
 from turnkit.corpus.schema import Turn, parse_row
 from turnkit.corpus.split import split_by_speaker
-from turnkit.corpus.tags import INCOMPLETE
+from turnkit.corpus.tags import INCOMPLETE, stored_tags
 from turnkit.errors import ConfigError, CorpusError
 from turnkit.files import check_output, sha256_file
 from turnkit.settings_file import apply_override, build, load_yaml, plain
@@ -120,9 +120,10 @@ def mix(settings: MixSettings, out: Path, progress: Progress | None = None) -> d
     check_output(out, folder=True)
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"{out}: holds something; expected a new or an empty folder")
+    out = out.resolve()  # where a link leads: a folder cannot take the place of a link
     opened = _Opened(settings, _open(settings))
     chosen, ledger = choose(settings, opened.pools())
-    aside = out.absolute().with_name(f".{uuid.uuid4().hex}-{out.name}")
+    aside = out.with_name(f".{uuid.uuid4().hex}-{out.name}")
     try:
         record = _write(opened, chosen, ledger, aside, progress or (lambda *_: None))
         out.mkdir(exist_ok=True)
@@ -160,11 +161,12 @@ def _open(settings: MixSettings) -> dict[tuple[int, str], Corpus]:
 def _candidates(number: int, source: MixSource, corpus: Corpus) -> Iterator[Candidate]:
     columns = corpus.column("id"), corpus.labels, corpus.column("tags"), corpus.digests
     for row, (name, speaker, tags, digest) in enumerate(zip(*columns, strict=True)):
-        told = next((tag[len(_DOMAIN) :] for tag in tags or () if tag.startswith(_DOMAIN)), None)
+        known = stored_tags(tags)
+        told = next((tag[len(_DOMAIN) :] for tag in known if tag.startswith(_DOMAIN)), None)
         domain = source.domain or told or source.label
         mark = f"@{domain}" if source.qualify else ""
         label = None if speaker is None else f"{speaker}{mark}"
-        complete = INCOMPLETE not in (tags or ())
+        complete = INCOMPLETE not in known
         yield Candidate(number, row, f"{name}{mark}", label, domain, digest, complete)
 
 
