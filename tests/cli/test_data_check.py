@@ -108,6 +108,8 @@ def test_from_the_page_to_a_corpus_that_is_mended(
     ("arguments", "status", "told"),
     [
         (["check", "{corpus}", "--limit", "0"], 2, "limit=0: expected 1 or more"),
+        (["check", "{corpus}", "--page", "p", "--rows", "0"], 2, "--rows 0: expected 1 or more"),
+        (["check", "{corpus}", "--page", "{corpus}/test.parquet"], 2, "expected a folder"),
         (["relabel", "{corpus}", "c.jsonl", "out.txt"], 2, "ends with .parquet"),
         (["relabel", "{corpus}", "c.jsonl", "out.parquet"], 2, "say which --split: t"),
         (["relabel", "{corpus}:test", "c.jsonl", "out.parquet"], 1, "c.jsonl: cannot be read"),

@@ -94,7 +94,13 @@ def run_check(args: argparse.Namespace) -> int:
     from turnkit.corpus.checking.inspection import inspect
     from turnkit.corpus.checking.present import as_text
     from turnkit.corpus.reader import load_splits
+    from turnkit.errors import ConfigError
+    from turnkit.files import check_output
 
+    if args.rows < 1:
+        raise ConfigError(f"--rows {args.rows}: expected 1 or more")
+    if args.page or args.serve:
+        check_output(_folder(args), folder=True)
     splits = load_splits(args.corpus, args.split)
     against = {
         f"{name}:{split}": corpus
@@ -136,11 +142,15 @@ def run_relabel(args: argparse.Namespace) -> int:
     return 0
 
 
+def _folder(args: argparse.Namespace) -> Path:
+    return args.page or Path("corrections")
+
+
 def _show(args: argparse.Namespace, splits: dict[str, Corpus], report: Report) -> None:
     from turnkit.corpus.checking.page import write_page
     from turnkit.corpus.checking.serving import serve
 
-    folder: Path = args.page or Path("corrections")
+    folder = _folder(args)
     shown = write_page(folder, splits, report, args.rows, args.corpus)
     # With --json, the document has standard output for itself.
     out = sys.stderr if args.json else sys.stdout

@@ -102,6 +102,7 @@ def test_corrections_are_applied_and_nothing_else_changes(corpus: Path, tmp_path
     done = relabel(before, corrections, tmp_path / "out.parquet", "train")
     assert (done.rows, done.dropped, done.moved, done.marked) == (39, 1, 1, 1)
     assert done.as_text().startswith("39 turns; 1 dropped, 1 with other spans, 1 with another")
+    assert done.as_text().endswith("; 1 corrections are of other splits")
     after = load_corpus(str(tmp_path / "out.parquet"))
     assert after.column("id") == [f"t{i}" for i in range(40) if i != 7]
     assert after.column("dialect") == ["x"] * 39

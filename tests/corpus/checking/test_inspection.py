@@ -188,3 +188,23 @@ def test_a_recogniser_hears_which_transcript_is_another_rows() -> None:
     strange = dataclasses.replace(turn, transcript="purple monkeys never dance under water")
     wrong = measure_turn(strange, stt=True)
     assert "transcript" in {doubt.kind for doubt in doubts_of(wrong)}
+
+
+def test_what_else_breaks_the_schema_is_found(
+    fine: list[dict[str, Any]], write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    bad = {**fine[0], "messages": [{"role": None, "content": "hello"}]}
+    report = inspected(write_parquet(tmp_path / "train.parquet", [bad]))
+    assert not report.usable
+    assert "field 'messages'" in as_text(report)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_doubts_of_rows_with_one_id_lead_to_the_row(
+    fine: list[dict[str, Any]], place: int, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    rows = [fine[0]]
+    rows.insert(place, make_row("fine0", 40, change=lambda x: np.clip(30 * x, -1, 1)))
+    report = inspected(write_parquet(tmp_path / "train.parquet", rows))
+    doubts = report.splits["train"].doubts
+    assert place in {doubt.index for doubt in doubts if doubt.kind == "loud"}

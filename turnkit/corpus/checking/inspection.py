@@ -199,18 +199,22 @@ def _report(
     ids = [str(row) for row in corpus.column("id")]
     doubts = [doubt for row in rows for doubt in doubts_of(row)]
     general = check_turns(facts)
-    number = {row.facts.id: row.index for row in rows}
+    numbers: dict[str, list[int]] = {}  # an id may, wrongly, be that of several rows
+    for row in rows:
+        numbers.setdefault(row.facts.id, []).append(row.index)
     doubts += [
-        Doubt(number[row], row, finding.kind, finding.message)
+        Doubt(index, name, finding.kind, finding.message)
         for finding in general
         if finding.kind not in _UNHEARD
-        for row in finding.rows
+        for name in dict.fromkeys(finding.rows)
+        for index in numbers[name]
     ]
     doubts += [Doubt(each.index, each.id, UNUSABLE, each.message) for each in broken]
     doubts += [
-        Doubt(number[row], row, COPIES, f"same speech as {other}")
+        Doubt(index, name, COPIES, f"same speech as {other}")
         for copy in copies
-        for row, other in (copy.rows, copy.rows[::-1])
+        for name, other in (copy.rows, copy.rows[::-1])
+        for index in numbers[name]
     ]
     findings = [
         *(Finding(UNUSABLE, each.message, (each.id,)) for each in broken),

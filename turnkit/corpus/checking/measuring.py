@@ -22,14 +22,14 @@ from turnkit.corpus.checking.turns import TurnFacts, turn_facts
 from turnkit.corpus.checking.voicing import HeardSilences, hear_silences, listening_rate
 from turnkit.corpus.checking.words import words_of
 from turnkit.corpus.reader import Corpus
-from turnkit.corpus.schema import Span, Turn, parse_row
+from turnkit.corpus.schema import REQUIRED, Span, Turn, parse_row
 from turnkit.errors import ConfigError, SchemaError
 from turnkit.vad import SileroVad
 
 _BATCH = 8
 """Rows that a process is given at a time."""
 
-_READ = ("id", "language", "audio", "silence_spans", "words", "speaker", "transcript", "tags")
+_READ = (*REQUIRED, "words", "messages", "speaker", "transcript", "tags")
 
 
 @dataclass(frozen=True, slots=True)
