@@ -38,6 +38,14 @@ def test_the_other_side_taking_the_floor_ends_a_turn() -> None:
     assert not first.overlap
 
 
+def test_ends_by_a_long_silence_alone_are_told() -> None:
+    said, ledger = [(1.0, 2.0), (8.0, 9.0), (15.0, 16.0)], Ledger()
+    assert len(cut_turns(said, [(3.0, 5.0)], 30.0, None, ledger)) == 3
+    assert ledger.lines() == [
+        "ends after which the same speaker went on, the silence being no hold: 1"
+    ]
+
+
 def test_a_backchannel_does_not_end_a_turn() -> None:
     own = [(1.0, 2.5), (3.3, 4.5)]
     (kept,) = cut_turns(own, [(2.7, 3.2)], 10.0)

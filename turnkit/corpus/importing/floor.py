@@ -27,6 +27,8 @@ _WORD_GAP_S = 0.3
 MIN_OVERLAP_S = 0.1
 """Shorter than this, two at a time may be the VAD's hysteresis."""
 
+_LONG_SILENCE = "ends after which the same speaker went on, the silence being no hold"
+
 _ROUNDING_S = 1e-9
 
 
@@ -235,7 +237,8 @@ def cut_turns(
     rules, ledger = rules or FloorRules(), ledger if ledger is not None else Ledger()
     sounds = sorted([*own, *heard])
     cuts = []
-    for group in group_turns(own, other, rules, known):
+    groups = group_turns(own, other, rules, known)
+    for group, later in itertools.zip_longest(groups, groups[1:]):
         where = f"{name} at {group[0][0]:.2f} s"
         cut = _cut(group, (own, other, sounds), duration, rules)
         problem = cut if isinstance(cut, str) else _in_a_pause(cut, heard)
@@ -243,6 +246,7 @@ def cut_turns(
             ledger.drop(problem, where)
         else:
             cuts.append(cut)
+            ledger.note(_LONG_SILENCE, int(_goes_on(group, later, other)))
     return cuts
 
 
@@ -275,6 +279,14 @@ def _cut(
     both = (min(b, end) - max(a, begin) for begin, end in group for a, b in other)
     overlap = any(seconds >= MIN_OVERLAP_S for seconds in both)
     return Cut(start, end, onset, offset, (*spans, Span(offset - start, end - start)), overlap)
+
+
+def _goes_on(group: list[Run], later: list[Run] | None, other: Sequence[Run]) -> bool:
+    """Whether its speaker is the next to speak: an end only by how long the silence is."""
+    if later is None:
+        return False
+    begin, end = group[-1][1], later[0][0]
+    return not any(a < end and b > begin for a, b in other)
 
 
 def _in_a_pause(cut: Cut, heard: Sequence[Run]) -> str:
