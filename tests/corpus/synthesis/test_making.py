@@ -35,10 +35,11 @@ TINY: dict[str, Any] = {
     "name": "tiny",
     "splits": {"train": {"turns": 5, "speakers": 2}, "calm": {"turns": 2, "speakers": 2}},
     "voices": {"voices": {"espeak:en-us": 1.0, "espeak:en-gb-scotland": 1.0}},
+    "text": {"kinds": {"short": 1.0}},
     "channel": {"room_count": 3, "babble": 0.5},
     "shard_turns": 2,
 }
-"""Only voices and rooms that are quick."""
+"""Only texts, voices and rooms that are quick."""
 
 SCRIPT = """
 import json, sys
@@ -146,6 +147,7 @@ def test_what_was_made_is_on_record(made: Made) -> None:
 # -- the same bytes, however they are made ------------------------------------------------
 
 
+@pytest.mark.slow
 def test_processes_of_an_unguarded_script_make_the_same_bytes(made: Made, tmp_path: Path) -> None:
     done = subprocess.run(
         run_script(SCRIPT, tmp_path / "x"), capture_output=True, text=True, check=True
@@ -235,6 +237,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / RECORD).write_text("{}")
     with pytest.raises(ConfigError, match="not the record of a synthetic corpus"):
         make_corpus(tiny(), tmp_path)
+
+
+def test_parameters_of_pauses_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"pauses nowhere\.json: cannot be read"):
+        make_corpus(tiny(text={"pauses": "nowhere.json"}), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from turnkit.corpus.synthesis.channel import ChannelSettings
 from turnkit.corpus.synthesis.script import Boundary, Script
 from turnkit.corpus.synthesis.settings import Spec, build_spec
 from turnkit.corpus.synthesis.talk import Talk
+from turnkit.corpus.synthesis.text.pauses import load_model
 from turnkit.corpus.synthesis.text.writer import ScriptWriter
 from turnkit.corpus.synthesis.turn import RenderedTurn, render_turn
 from turnkit.corpus.synthesis.voices.cast import Cast
@@ -83,7 +84,13 @@ def plan_shards(spec: Spec, voices: Mapping[str, str]) -> tuple[Shard, ...]:
     spec : Spec
     voices : mapping of str to str
         Digest of the files of each voice that may be heard.
+
+    Raises
+    ------
+    ConfigError
+        If the spec names parameters of pauses that cannot be read.
     """
+    load_model(spec.text.pauses)
     fit = sha256_file(spec.text.pauses) if spec.text.pauses else ""
     whole = digest([asdict(spec), dict(voices), GENERATOR_VERSION, data_digest(), fit])
     shards: list[Shard] = []

@@ -150,6 +150,29 @@ def test_odd_mixtures_are_refused() -> None:
         LogMixture((0.5, 0.1), (1.0, 1.0), (1.0, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("median", "spread"), [(9.0, 0.01), (0.01, 0.1), (0.0, 1.0), (6.0, 0.0), (np.nan, 1.0)]
+)
+def test_mixtures_that_nothing_can_be_drawn_from_are_refused(median: float, spread: float) -> None:
+    with pytest.raises(ConfigError, match=r"between 0\.1 and 5 s"):
+        LogMixture((1.0,), (median,), (spread,))
+
+
+@pytest.mark.parametrize(("median", "spread"), [(0.5, 0.0), (6.0, 0.1), (0.11, 1.0)])
+def test_mixtures_that_reach_into_the_range_are_drawn_from(median: float, spread: float) -> None:
+    drawn = LogMixture((1.0,), (median,), (spread,)).sample(20, np.random.default_rng(0))
+    assert MIN_PAUSE_S <= drawn.min() <= drawn.max() <= MAX_PAUSE_S
+
+
+def test_what_parameters_lack_is_named() -> None:
+    content = load_model().as_dict()
+    with pytest.raises(ConfigError, match="x: rates: expected fragments among them"):
+        parse_model(content | {"rates": {"repetitions": 1, "pause_after_filler": 0}}, "x")
+    content["lengths"]["repair"] = {"weights": [0], "medians": [1], "spreads": [1]}
+    with pytest.raises(ConfigError, match=r"x: not parameters of pauses .ZeroDivisionError"):
+        parse_model(content, "x")
+
+
 def meetings(path: Path, count: int) -> Path:
     rng = np.random.default_rng(0)
     with gzip.open(path, "wt") as file:

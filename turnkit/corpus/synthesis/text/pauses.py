@@ -10,6 +10,7 @@ pauses`` on transcribed meetings; the file holds numbers only, no words.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,12 @@ PLACES = ("filler", "repair", "clause", "phrase")
 """Kinds of place: after a filler; after something broken off or about to be said again;
 between two clauses; anywhere else."""
 
+_RATES = ("repetitions", "fragments", "pause_after_filler")
+"""Rates that scripts are written with."""
+
+_LEAST_SHARE = 0.01
+"""Less of a mixture within the range of pauses, and drawing from it would take for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogMixture:
@@ -42,6 +49,11 @@ class LogMixture:
         Seconds.
     spreads : tuple of float
         Standard deviations of the logarithm.
+
+    Raises
+    ------
+    ConfigError
+        If the values are none of a mixture, or nearly all of it is outside that range.
     """
 
     weights: tuple[float, ...]
@@ -56,6 +68,23 @@ class LogMixture:
                 "pauses: weights, medians and spreads: expected as many of each, none "
                 "negative, weights that sum to 1"
             )
+        if not self._share() >= _LEAST_SHARE:
+            raise ConfigError(
+                f"pauses: medians {self.medians}, spreads {self.spreads}: expected some between "
+                f"{MIN_PAUSE_S:g} and {MAX_PAUSE_S:g} s"
+            )
+
+    def _share(self) -> float:
+        """Share of the mixture that lies in the range of pauses."""
+        total = 0.0
+        for weight, median, spread in zip(self.weights, self.medians, self.spreads, strict=True):
+            if median > 0.0:
+                low, high = (
+                    math.erf(math.log(edge / median) / (max(spread, 1e-9) * math.sqrt(2.0)))
+                    for edge in (MIN_PAUSE_S, MAX_PAUSE_S)
+                )
+                total += weight * 0.5 * (high - low)
+        return total
 
     def draw(self, rng: np.random.Generator) -> float:
         """Draw one pause, in seconds, 0.1 .. 5."""
@@ -122,11 +151,14 @@ def parse_model(content: Any, where: str) -> PauseModel:
             for place in PLACES
         }
         rates = {str(name): float(value) for name, value in content["rates"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise ConfigError(
             f"{where}: not parameters of pauses ({error!r}); expected what "
             "'turnkit data pauses --out' writes"
         ) from error
+    lacking = [name for name in _RATES if name not in rates]
+    if lacking:
+        raise ConfigError(f"{where}: rates: expected {lacking[0]} among them")
     return PauseModel(lengths, rates)
 
 
