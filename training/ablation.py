@@ -32,7 +32,10 @@ POINTS = {"FC@300": "rate", "FC@600": "rate", "L@5%": "latency", "L@10%": "laten
 def run(*command: str | Path) -> None:
     """Run a command to its end, or exit as it does; what it prints goes to stderr."""
     parts = [str(each) for each in command]
-    done = subprocess.run(parts, check=False, stdout=sys.stderr)
+    try:
+        done = subprocess.run(parts, check=False, stdout=sys.stderr)
+    except FileNotFoundError as error:
+        raise SystemExit(f"ablation: {parts[0]} is not on the PATH") from error
     if done.returncode:
         raise SystemExit(f"ablation: status {done.returncode} of: {' '.join(parts)}")
 
