@@ -126,6 +126,17 @@ def test_a_second_relabelling_takes_the_first_back(corpus: Path, tmp_path: Path)
     assert not any(turn.tags for turn in load_corpus(str(unmarked)))
 
 
+@pytest.mark.parametrize("tags", [None, []])
+def test_a_corpus_without_any_tag_can_be_marked(
+    tags: list[str] | None, make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    rows = [make_row(f"t{i}", tags=tags) for i in range(2)]
+    given = load_corpus(str(write_parquet(tmp_path / "train.parquet", rows)))
+    relabel(given, [Correction("t1", last="hold")], tmp_path / "out.parquet")
+    first, second = load_corpus(str(tmp_path / "out.parquet"))
+    assert (first.tags, second.tags) == (frozenset(), {"incomplete"})
+
+
 def test_what_is_written_opens_as_a_data_set_with_audio(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     relabel(load_corpus(str(corpus)), [Correction("t1", last="hold")], out)

@@ -138,3 +138,11 @@ def test_rows_too_short_or_silent_have_no_copies() -> None:
     prints = [fingerprint(turn) for turn in (nothing, silent, nothing, silent)]
     assert find_copies(prints) == []
     assert find_copies([]) == []
+
+
+@pytest.mark.parametrize("rate", [4_000, 11_025, 48_000, 96_000])
+def test_a_copy_at_another_rate_is_found(rate: int) -> None:
+    turn = spoken(0)
+    copy = with_samples(turn, resample(turn.samples, turn.sample_rate, rate), rate)
+    found = find_copies([fingerprint(turn), fingerprint(spoken(1)), fingerprint(copy)])
+    assert [(each.first, each.second) for each in found] == [(0, 2)]

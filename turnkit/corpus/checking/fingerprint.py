@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from turnkit.audio import Samples
+from turnkit.audio import Samples, resample
 from turnkit.corpus.schema import Turn
 from turnkit.timing import to_samples
 
@@ -23,6 +23,9 @@ WINDOW_S = 0.256
 
 LOWEST_HZ, HIGHEST_HZ = 300.0, 3_000.0
 """Inside the telephone band."""
+
+LOWEST_RATE, HIGHEST_RATE = 8_000, 16_000
+"""Hz; other rates are brought there: all bands must exist, and more would only take memory."""
 
 BITS = 32
 _LAG = 4
@@ -56,7 +59,8 @@ class Fingerprint:
 
 def fingerprint(turn: Turn) -> Fingerprint:
     """Fingerprint of a turn."""
-    energies = _band_energies(turn.samples, turn.sample_rate)
+    rate = min(max(turn.sample_rate, LOWEST_RATE), HIGHEST_RATE)
+    energies = _band_energies(resample(turn.samples, turn.sample_rate, rate), rate)
     if len(energies) <= _LAG:
         empty = np.zeros(0, dtype=np.uint32)
         return Fingerprint(empty, empty.reshape(0, _WEAKEST), np.zeros(0, dtype=bool))

@@ -150,5 +150,6 @@ def _schema(corpus: Corpus, tagged: bool) -> Any:
     features["audio"] = datasets.Audio(sampling_rate=rate)
     features["silence_spans"] = datasets.List({"start": seconds, "end": seconds})
     if tagged:
-        features.setdefault("tags", datasets.List(datasets.Value("string")))
+        # A column of nothing has no type that a tag would fit.
+        features["tags"] = datasets.List(datasets.Value("string"))
     return datasets.Features(features).arrow_schema
