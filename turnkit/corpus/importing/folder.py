@@ -133,7 +133,7 @@ def import_folder(
             yield from found
 
     facts = {
-        "source": f"{len(files)} recordings of `{source.name}`, annotated",
+        "source": f"{len(files)} recordings of `{source.absolute().name}`, annotated",
         "licence": "that of the recordings",
         "spans": "the annotation" + (", pauses in it by Silero VAD" if settings.vad else ""),
     }

@@ -181,7 +181,7 @@ def import_stereo(
 def _facts(source: Path, files: Sequence[Path], settings: StereoSettings) -> dict[str, str]:
     rules = settings.rules
     return {
-        "source": f"{len(files)} recordings of `{source.name}`",
+        "source": f"{len(files)} recordings of `{source.absolute().name}`",
         "licence": "that of the recordings",
         "spans": "Silero VAD on each channel",
         "words": settings.recogniser or "none",
