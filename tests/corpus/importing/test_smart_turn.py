@@ -149,12 +149,13 @@ def test_files_that_are_named_twice(clips: Path, tmp_path: Path) -> None:
     before, out = clips.read_bytes(), tmp_path / "turns.parquet"
     with pytest.raises(ConfigError, match="named twice"):
         import_smart_turn(str(clips), out, incomplete=tmp_path / "data" / ".." / out.name)
-    with pytest.raises(ConfigError, match="named twice"):
-        import_smart_turn(str(clips), clips)
-    with pytest.raises(ConfigError, match="named twice"):
-        import_smart_turn(str(clips), out, incomplete=clips)
-    with pytest.raises(ConfigError, match="named twice"):
-        import_eot_bench(str(clips), clips)
+    for source in (str(clips), str(clips.parent.parent), f"{clips.parent}:train"):
+        with pytest.raises(ConfigError, match="a part of"):
+            import_smart_turn(source, clips)
+        with pytest.raises(ConfigError, match="a part of"):
+            import_smart_turn(source, out, incomplete=clips)
+        with pytest.raises(ConfigError, match="a part of"):
+            import_eot_bench(source, clips)
     assert clips.read_bytes() == before
     assert not out.exists()
 

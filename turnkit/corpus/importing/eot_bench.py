@@ -13,12 +13,13 @@ from typing import Any
 from turnkit.corpus.importing.ledger import Ledger
 from turnkit.corpus.importing.table import (
     TableSettings,
+    check_not_of,
     encoded_audio,
     open_table,
     source_name,
     wanted_rows,
 )
-from turnkit.corpus.importing.writing import Card, check_apart, write_corpus
+from turnkit.corpus.importing.writing import Card, write_corpus
 from turnkit.corpus.rows import encode_flac
 from turnkit.corpus.schema import REQUIRED, Turn, parse_row, records
 from turnkit.errors import InputError, SchemaError
@@ -52,12 +53,12 @@ def import_eot_bench(
     CorpusError
         If the source cannot be read, lacks a column, or holds no usable row.
     ConfigError
-        If `out` is the source.
+        If `out` belongs to the source.
     OfflineError
         If it lives on the hub, is not in the local cache, and the hub does not answer.
     """
     settings, ledger = settings or TableSettings(), Ledger()
-    check_apart(out, source)
+    check_not_of(source, out)
     rows = open_table(source, settings.split, REQUIRED)
 
     def passed_on() -> Iterator[Mapping[str, Any]]:

@@ -24,6 +24,7 @@ from turnkit.corpus.importing.ledger import Ledger
 from turnkit.corpus.importing.sound import find_speech
 from turnkit.corpus.importing.table import (
     TableSettings,
+    check_not_of,
     encoded_audio,
     open_table,
     source_name,
@@ -84,14 +85,13 @@ def import_smart_turn(
     CorpusError
         If the source cannot be read, lacks a column, or holds no usable clip.
     ConfigError
-        If two of source, out and incomplete are the same file.
+        If `out` and `incomplete` are one file, or one of them belongs to the source.
     OfflineError
         If it lives on the hub, is not in the local cache, and the hub does not answer.
     """
     settings = settings or ClipSettings()
-    check_apart(out, source, incomplete)
-    if incomplete is not None:
-        check_apart(incomplete, source)
+    check_apart(out, incomplete)
+    check_not_of(source, out, incomplete)
     clips = open_table(source, settings.split, ("audio", LABEL))
     facts = {
         "source": f"`{source_name(source)}`",

@@ -142,14 +142,12 @@ def import_stereo(
         If there is no recording, one cannot be read or has not two channels, or no turn
         was found.
     ConfigError
-        If two of source, out and backchannels are the same file.
+        If `out` and `backchannels` are one file.
     MissingAssetError, MissingDependencyError, OfflineError
         If words are asked for and the recogniser is not there.
     """
     settings, ledger = settings or StereoSettings(), Ledger()
-    check_apart(out, source, backchannels)
-    if backchannels is not None:
-        check_apart(backchannels, source)
+    check_apart(out, backchannels)
     files = find_recordings(source)
     recogniser = (
         None if settings.recogniser is None else Recogniser(settings.recogniser, settings.language)

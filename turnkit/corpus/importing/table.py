@@ -46,6 +46,22 @@ def source_name(source: str) -> str:
     return Path(source).name if Path(source).exists() else source
 
 
+def check_not_of(source: str, *outs: Path | None) -> None:
+    """See that files to be do not take the place of the source, or of a file in its folder.
+
+    Raises
+    ------
+    ConfigError
+        If one does.
+    CorpusError
+        If the source is no name of a corpus.
+    """
+    there = Path(parse_name(source).name).resolve()
+    for out in outs:
+        if out is not None and out.exists() and out.resolve().is_relative_to(there):
+            raise ConfigError(f"{out}: it is, or is a part of, {source}; expected another file")
+
+
 def open_table(source: str, split: str | None, columns: Sequence[str]) -> Rows:
     """Open one split of a table; no audio is decoded.
 

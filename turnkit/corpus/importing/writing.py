@@ -193,18 +193,19 @@ def write_corpus(rows: Iterable[Mapping[str, Any]], out: Path, ledger: Ledger, c
     return len(counts.ids)
 
 
-def check_apart(out: Path, *others: Path | str | None) -> None:
-    """See that a file to be is neither the source nor another file to be.
+def check_apart(out: Path, other: Path | None) -> None:
+    """See that two files can be written, before the work, and that they are two.
 
     Raises
     ------
     ConfigError
-        If it is one of the others, or nothing can be written there.
+        If they are one, or something is in the way.
     """
-    check_output(out, folder=False)
-    for other in others:
-        if other is not None and Path(other).absolute().resolve() == out.absolute().resolve():
-            raise ConfigError(f"{out}: named twice; expected different files")
+    for path in (out, other):
+        if path is not None:
+            check_output(path, folder=False)
+    if other is not None and other.resolve() == out.resolve():
+        raise ConfigError(f"{out}: named twice; expected different files")
 
 
 def check_language(language: str) -> None:
