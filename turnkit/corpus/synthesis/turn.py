@@ -15,6 +15,7 @@ from turnkit.corpus.synthesis.prosody.cues import Cues, draw_cues
 from turnkit.corpus.synthesis.prosody.shaping import Shaped, shape_chunk
 from turnkit.corpus.synthesis.script import Boundary, Chunk, Script
 from turnkit.corpus.synthesis.settings import BY_VAD, Spec
+from turnkit.corpus.synthesis.text.pauses import load_model
 from turnkit.corpus.synthesis.tightening import tightened
 from turnkit.corpus.synthesis.voices.cast import Speaker
 from turnkit.corpus.synthesis.voices.protocol import ACTIVE_DB, active_level_db, open_voice
@@ -37,8 +38,8 @@ _PUNCTUATION = {Boundary.STATEMENT: ".", Boundary.QUESTION: "?"}
 _BREATH_GAP_S = (0.02, 0.08)
 """Between a breath and the speech before or after it."""
 
-_LATER_S = (0.3, 1.5)
-"""After the end of a turn the next breath is drawn about when it would be in a hold."""
+_PLACES = {"phrase": 0.45, "clause": 0.35, "filler": 0.2}
+"""Where holds are, about: at ends people breathe as if one of these had come."""
 
 
 @dataclass(frozen=True)
@@ -191,26 +192,30 @@ def _piece(
     shaped = tightened(shape_chunk(speech, speaker.sound, cues, shaping), shaping)
     if not len(shaped.samples):
         raise InputError(f"voice {speaker.voice}: nothing to hear of {text!r}")
-    goes_on = not chunk.boundary.is_end
-    out, into = _breaths(cues, speaker, silence_s, goes_on, shaping)
+    hold_s = _imagined_hold(spec, timing) if chunk.boundary.is_end else chunk.hold_s
+    out, into = _breaths(cues, speaker, hold_s, silence_s, shaping)
     return Piece(shaped, silence_s, out, into)
 
 
+def _imagined_hold(spec: Spec, rng: np.random.Generator) -> float:
+    """Seconds after which the speaker would have gone on, had this been a hold."""
+    place = rng.choice(list(_PLACES), p=list(_PLACES.values()))
+    return load_model(spec.text.pauses).lengths[str(place)].draw(rng)
+
+
 def _breaths(
-    cues: Cues, speaker: Speaker, silence_s: float, goes_on: bool, rng: np.random.Generator
+    cues: Cues, speaker: Speaker, hold_s: float, silence_s: float, rng: np.random.Generator
 ) -> tuple[Samples, Samples]:
-    """Breath after a chunk, and before the next or, at the end, some time later."""
-    fitting = cues.within(silence_s)
+    """Breath after a chunk, and before the next, which an end only imagines."""
+    fitting = cues.within(hold_s)
     gaps = rng.uniform(*_BREATH_GAP_S, size=2)
-    later_s = float(rng.uniform(*_LATER_S))
     out = into = np.zeros(0, dtype=np.float32)
     if fitting.breath_out_s:
         puff = breath("out", fitting.breath_out_s, speaker.sound, rng, fitting.breath_db)
         out = np.concatenate([_nothing(gaps[0]), puff])
     if fitting.breath_in_s:
         gasp = breath("in", fitting.breath_in_s, speaker.sound, rng, fitting.breath_db)
-        rest_s = gaps[1] if goes_on else silence_s - later_s - fitting.breath_in_s
-        into = np.concatenate([gasp, _nothing(rest_s)])
+        into = np.concatenate([gasp, _nothing(silence_s - hold_s + gaps[1])])
     return out[: _samples(silence_s)], into[-_samples(silence_s) :]
 
 

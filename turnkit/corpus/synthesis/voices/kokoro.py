@@ -90,7 +90,7 @@ class KokoroVoice:
 
     def __init__(self, rest: str) -> None:
         self.name = f"kokoro:{rest}"
-        self.accent = "us"
+        self.accent = "ja"  # Japanese speakers, given the sounds of American English
         self._model = _open_model()
         if rest not in self._model.styles:
             raise ConfigError(
