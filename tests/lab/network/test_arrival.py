@@ -26,12 +26,18 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_who_reads_late_knows_how_late(pair: tuple[socket.socket, socket.socket]) -> None:
     sender, taker = pair
     stamp_arrivals(taker)
-    sent = time.monotonic()
-    sender.sendto(b"hello", taker.getsockname())
-    time.sleep(0.05)
-    data, source, age = take_datagram(taker)
-    assert (data, source) == (b"hello", sender.getsockname())
-    assert 0.049 <= age <= time.monotonic() - sent
+    # The kernel begins to stamp a little after the first socket on the machine has asked.
+    for _ in range(20):
+        sent = time.monotonic()
+        sender.sendto(b"hello", taker.getsockname())
+        time.sleep(0.05)
+        data, source, age = take_datagram(taker)
+        assert (data, source) == (b"hello", sender.getsockname())
+        assert age <= time.monotonic() - sent
+        if age >= 0.049:
+            break
+    else:
+        pytest.fail(f"{age} s after 0.05 s")
     sender.sendto(b"", taker.getsockname())
     data, _, age = take_datagram(taker)
     assert data == b""
