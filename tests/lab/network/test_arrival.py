@@ -26,6 +26,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_who_reads_late_knows_how_late(pair: tuple[socket.socket, socket.socket]) -> None:
     sender, taker = pair
     stamp_arrivals(taker)
+    age = 0.0
     # The kernel begins to stamp a little after the first socket on the machine has asked.
     for _ in range(20):
         sent = time.monotonic()
