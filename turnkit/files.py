@@ -95,7 +95,7 @@ def check_output(path: str | os.PathLike[str], *, folder: bool) -> None:
     Parameters
     ----------
     path : path-like
-        As given with ``--out``. Nothing is made there.
+        As the user gave it. Nothing is made there.
     folder : bool
         Whether a folder is to be, or else a file.
 
@@ -109,15 +109,15 @@ def check_output(path: str | os.PathLike[str], *, folder: bool) -> None:
         if target.exists():
             if not (target.is_dir() if folder else target.is_file()):
                 found = "a file" if folder else "a folder or a device"
-                raise ConfigError(f"--out {path}: {found}; expected a {wanted}")
+                raise ConfigError(f"output {path}: {found}; expected a {wanted}")
             return
         if folder and target.is_symlink():
-            raise ConfigError(f"--out {path}: a link to nothing; expected a folder")
+            raise ConfigError(f"output {path}: a link to nothing; expected a folder")
         above = next(each for each in target.absolute().parents if each.exists())
     except OSError as error:  # such as a name that is too long
-        raise ConfigError(f"--out {path}: {error.strerror}") from error
+        raise ConfigError(f"output {path}: {error.strerror}") from error
     if not above.is_dir():
-        raise ConfigError(f"--out {path}: {above} is a file; expected a folder")
+        raise ConfigError(f"output {path}: {above} is a file; expected a folder")
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

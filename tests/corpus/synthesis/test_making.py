@@ -29,7 +29,7 @@ from turnkit.corpus.synthesis.talk import Talk
 from turnkit.corpus.synthesis.text.writer import ScriptWriter
 from turnkit.corpus.synthesis.voices.cast import Cast
 from turnkit.errors import ConfigError, CorpusError, MissingDependencyError, RunError
-from turnkit.files import sha256_file
+from turnkit.files import OutputError, sha256_file
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -237,6 +237,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / RECORD).write_text("{}")
     with pytest.raises(ConfigError, match="not the record of a synthetic corpus"):
         make_corpus(tiny(), tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+def test_a_folder_that_cannot_be_is_told() -> None:
+    with pytest.raises(OutputError, match=r"output /proc/none/there: cannot be made"):
+        make_corpus(tiny(), Path("/proc/none/there"))
 
 
 def test_parameters_of_pauses_that_are_not_there(tmp_path: Path) -> None:

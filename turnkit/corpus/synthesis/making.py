@@ -30,7 +30,7 @@ from turnkit.corpus.synthesis.shards import (
 from turnkit.corpus.synthesis.voices.protocol import voice_version
 from turnkit.corpus.synthesis.voices.settings import PLAIN_VOICE
 from turnkit.errors import ConfigError, CorpusError, MissingDependencyError
-from turnkit.files import atomic_path, check_output, sha256_file
+from turnkit.files import OutputError, atomic_path, check_output, sha256_file
 from turnkit.settings_file import plain
 
 Engine = Literal["local", "ray"]
@@ -85,6 +85,8 @@ def make_corpus(
 
     Raises
     ------
+    OutputError
+        If the folder cannot be made.
     ConfigError
         If the folder holds something else, another process works there, or a number is
         out of range.
@@ -103,7 +105,10 @@ def make_corpus(
     voices = {voice: voice_version(voice) for voice in heard}
     shards = plan_shards(spec, voices)
     _check_folder(out, spec, shards)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"output {out}: cannot be made ({error.strerror})") from error
     with _alone(out):
         missing = _missing(out, shards)
         record = _record(spec, voices, shards)
