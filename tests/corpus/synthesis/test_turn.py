@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from turnkit.audio import Samples
 from turnkit.corpus.schema import MIN_SPAN_S, Message, Span, Word
+from turnkit.corpus.synthesis import turn as turn_module
 from turnkit.corpus.synthesis.channel import ChannelSettings
 from turnkit.corpus.synthesis.prosody.settings import ProsodySettings
 from turnkit.corpus.synthesis.prosody.shaping import Shaped
@@ -176,6 +179,16 @@ def test_the_floor_never_stops(turn: RenderedTurn) -> None:
     steps = np.round(turn.samples * 32767)
     zeros = np.convolve(steps == 0, np.ones(turn.sample_rate // 50), "valid")
     assert zeros.max() < turn.sample_rate // 50
+
+
+def test_an_end_may_imagine_a_hold_that_outlasts_the_row(
+    speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_module, "_imagined_hold", lambda *_: 5.0)
+    breathing = replace(spec_of(), prosody=ProsodySettings(breath_in=1.0, ambiguous=1.0))
+    dry = [rendered(speaker, breathing, seed).dry for seed in range(4)]
+    last = [np.abs(each.breaths[-SAMPLE_RATE // 2 :]).max() for each in dry]
+    assert max(last) > 0.0
 
 
 def test_tags_of_script_speaker_and_channel(turn: RenderedTurn, speaker: Speaker) -> None:

@@ -192,7 +192,8 @@ def _piece(
     shaped = tightened(shape_chunk(speech, speaker.sound, cues, shaping), shaping)
     if not len(shaped.samples):
         raise InputError(f"voice {speaker.voice}: nothing to hear of {text!r}")
-    hold_s = _imagined_hold(spec, timing) if chunk.boundary.is_end else chunk.hold_s
+    imagined_s = _imagined_hold(spec, timing) if chunk.boundary.is_end else chunk.hold_s
+    hold_s = min(imagined_s, silence_s)
     out, into = _breaths(cues, speaker, hold_s, silence_s, shaping)
     return Piece(shaped, silence_s, out, into)
 
