@@ -1,9 +1,9 @@
 """Shards: which rows go into which file, under which address, and the making of one file.
 
-A shard's file name holds a hash of what decides its bytes: spec, voices, grammars, fitted
-parameters and `GENERATOR_VERSION`. So a file that is there is the right one: whoever goes on
-with stopped work, on whatever machine, makes only those that are missing. Versions of other
-packages are not in it; the record of the corpus names them.
+A shard's file name holds a hash of what decides its bytes: spec, voices, code, grammars and
+fitted parameters of the generator, `GENERATOR_VERSION`, the VAD that annotates, and versions
+of the packages that compute. So a file that is there is the right one: whoever goes on with
+stopped work, on whatever machine, makes only those that are missing.
 """
 
 from __future__ import annotations
