@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -79,7 +80,8 @@ class SampleTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run(test: Callable[[], Coroutine[Any, Any, T]], *, threads: bool = False) -> T:
-    """Run an asynchronous test in the time of its audio; no task may be left over."""
+    """Run an asynchronous test in the time of its audio; no task or thread may be left over."""
+    before = set(threading.enumerate())
 
     async def watched() -> T:
         result = await test()
@@ -89,4 +91,7 @@ def run(test: Callable[[], Coroutine[Any, Any, T]], *, threads: bool = False) ->
         return result
 
     with asyncio.Runner(loop_factory=lambda: SampleTimeLoop(threads=threads)) as runner:
-        return runner.run(watched())
+        result = runner.run(watched())
+    left = {each.name for each in set(threading.enumerate()) - before}
+    assert not left - {"tqdm_monitor"}, left  # a progress bar's watcher stays for good
+    return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,12 +26,9 @@ MODES: tuple[Mode, ...] = ("batch", "streaming", "speculative")
 BREAKS = {"call": 2, "after": 1}
 """What is heard before the detector is sure of it is the recogniser's first utterance."""
 
-ENGINES_THREADS = ("MainThread", "turnkit-", "asyncio_", "tqdm_monitor")
-"""And those of other tests in the process: a progress bar's watcher stays for good."""
-
 
 def assert_free(stack: Stack, *calls: HeldCall) -> None:
-    """Nothing of the calls is left in the engines; `run` looks for tasks."""
+    """Nothing of the calls is left in the engines; `run` looks for tasks and threads."""
     engines: Any = stack
     assert engines.llm.open_conversations == 0
     assert not engines.stt._streams
@@ -41,8 +37,6 @@ def assert_free(stack: Stack, *calls: HeldCall) -> None:
     for call in calls:
         assert call.task.done()
         assert len(call.transport.closed) == 1
-    ours = [thread.name for thread in threading.enumerate()]
-    assert all(name.startswith(ENGINES_THREADS) for name in ours), ours
 
 
 @asynccontextmanager

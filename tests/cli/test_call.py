@@ -206,7 +206,8 @@ def soon(condition: Callable[[], object], seconds: float = 30.0) -> None:
 @pytest.mark.parametrize("wait_s", [0.0, 0.4])
 def test_ctrl_c_while_the_agent_starts_leaves_nobody(tmp_path: Path, wait_s: float) -> None:
     with calling(tmp_path) as (process, run):
-        soon(lambda: agents(process))
+        # Imports have short-lived children, too: the agent's log is opened just before it.
+        soon(lambda: (run / "agent.log").exists() and agents(process))
         served = agents(process)
         time.sleep(wait_s)
         os.killpg(process.pid, signal.SIGINT)
