@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from turnkit.corpus.tags import (
     MEANINGS,
     SNR_BANDS,
     check_complete,
+    closing_tags,
     estimate_snr,
     meaning,
     spoken_tags,
@@ -121,6 +123,21 @@ def test_what_words_tell(said: str, tags: set[str]) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_taken(said: str) -> None:
     assert spoken_tags(said) <= {"short", "digits", "spelling", "question"}
+
+
+def test_words_that_end_many_turns_are_common() -> None:
+    rare = [f"we talked about {word}" for word in string.ascii_lowercase]
+    said = [*rare, "that is all. Over.", "OVER [noise]", "it is over", ""]
+    tags = closing_tags(said)
+    assert tags[-4:] == [{"last-word:common"}] * 3 + [set()]
+    assert tags[:-4] == [{"last-word:rare"}] * len(rare)
+    assert meaning("last-word:rare")
+
+
+def test_one_turn_or_a_few_make_no_word_common() -> None:
+    assert closing_tags([f"w{n}" for n in range(20)]) == [{"last-word:rare"}] * 20
+    assert closing_tags(["over"] * 19) == [set()] * 19
+    assert closing_tags([]) == []
 
 
 def test_a_hold_after_a_filler() -> None:

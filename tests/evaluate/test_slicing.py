@@ -79,6 +79,19 @@ def without_compute(frozen: dict[str, Any]) -> dict[str, Any]:
     return frozen | {"details": details}
 
 
+def test_turns_are_told_apart_by_how_common_their_last_word_is(
+    tagged: Corpus, corpus_of: MakeCorpus
+) -> None:
+    said = [
+        replace(turn, transcript="and over" if row % 2 else f"word{row}")
+        for row, turn in enumerate(tagged)
+    ]
+    corpus = corpus_of(said, "closing")
+    assert rows_with(corpus, "last-word:common") == list(range(1, len(said), 2))
+    assert rows_with(corpus, "last-word:rare") == list(range(0, len(said), 2))
+    assert rows_with(corpus, "mine") == rows_with(tagged, "mine")
+
+
 def test_slices_are_sorted_into_those_with_figures_and_those_without(found: Evaluation) -> None:
     document = slices(found)
     assert set(document["found"]) == {"mine", "theirs", "accent:gb"}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,11 +53,18 @@ FAMILIES = {
     "snr": "dB of speech over noise, nearest of 5, 10, 15, 20, 30",
     "accent": "way of speaking",
     "domain": "where it comes from",
+    "last-word": "the word it ends on is common or rare at the end of this corpus's turns",
 }
 """Tags with a value behind a colon, such as ``accent:gb``, and what the value is."""
 
 SNR_BANDS = (5, 10, 15, 20, 30)
 """Values of ``snr``, in dB; rows above the last are in it."""
+
+COMMON_SHARE = 0.05
+"""Share of the turns of a corpus that a common last word ends."""
+
+FEW_TRANSCRIPTS = 20
+"""Transcripts below which no last word is called common."""
 
 SHORT_WORDS = 2
 """A turn of so many words or fewer is short."""
@@ -155,8 +164,8 @@ def spoken_tags(transcript: str) -> set[str]:
     set of str
         Of ``short``, ``digits``, ``spelling`` and ``question``.
     """
-    said = _ANNOTATION.sub(" ", transcript).strip()
-    words = [word.lower() for word in _WORD.findall(said)]
+    said = _said(transcript)
+    words = _words(said)
     if not words:
         return set()
     parts = [part for word in words for part in re.split(r"[.-]", word)]
@@ -169,6 +178,34 @@ def spoken_tags(transcript: str) -> set[str]:
         or _likened(words),
     }
     return {tag for tag, holds in tests.items() if holds}
+
+
+def closing_tags(transcripts: Sequence[str]) -> list[set[str]]:
+    """Tell turns that end on a word which ends many turns of a corpus from the others.
+
+    A detector may have learned such words instead of the end of a turn.
+
+    Parameters
+    ----------
+    transcripts : sequence of str
+        Of all turns of one corpus; empty where nobody wrote it down.
+
+    Returns
+    -------
+    list of set of str
+        Of each turn, ``last-word:common`` or ``last-word:rare``; nothing without a
+        transcript, or with too few of them.
+    """
+    last = [words[-1] if (words := _words(_said(each))) else None for each in transcripts]
+    count = Counter(word for word in last if word is not None)
+    if count.total() < FEW_TRANSCRIPTS:
+        return [set() for _ in transcripts]
+    enough = max(COMMON_SHARE * count.total(), 2)
+    common = {word for word, times in count.items() if times >= enough}
+    return [
+        set() if word is None else {f"last-word:{'common' if word in common else 'rare'}"}
+        for word in last
+    ]
 
 
 def estimate_snr(turn: Turn) -> float | None:
@@ -199,6 +236,14 @@ def estimate_snr(turn: Turn) -> float | None:
     if noise <= 0.0:
         return math.inf if speech > 0.0 else None
     return 10.0 * math.log10(max(speech - noise, 1e-6 * noise) / noise)
+
+
+def _said(transcript: str) -> str:
+    return _ANNOTATION.sub(" ", transcript).strip()
+
+
+def _words(said: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(said)]
 
 
 def _speech_power(power: NDArray[np.float64]) -> float:

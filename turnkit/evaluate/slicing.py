@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkit.corpus.reader import Corpus
-from turnkit.corpus.tags import meaning, tags_of
+from turnkit.corpus.tags import closing_tags, meaning, tags_of
 from turnkit.evaluate.results import (
     BestPoint,
     DetectorResult,
@@ -39,8 +39,10 @@ Tags = Sequence[frozenset[str]]
 
 
 def read_tags(corpus: Corpus) -> list[frozenset[str]]:
-    """Tags of each row of a corpus, stored or told from the row."""
-    return [tags_of(turn) for turn in corpus]
+    """Tags of each row of a corpus: stored, or told from the row or from all rows."""
+    own = [(tags_of(turn), turn.transcript or "") for turn in corpus]
+    closing = closing_tags([transcript for _, transcript in own])
+    return [tags | more for (tags, _), more in zip(own, closing, strict=True)]
 
 
 def slice_results(
