@@ -109,6 +109,7 @@ class TurnRows:
                 "silence_spans": [{"start": s.start, "end": s.end} for s in turn.spans],
                 "words": [{"word": w.word, "start": w.start, "end": w.end} for w in turn.words],
                 "tags": sorted(turn.tags),
+                "transcript": turn.transcript,
             }
             for turn in turns
         ]
