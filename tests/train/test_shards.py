@@ -57,6 +57,26 @@ def test_what_is_kept_is_what_was_computed(corpus: Corpus, workers: int) -> None
     assert len(rows.all("spans")) == sum(len(turn.spans) for turn in corpus)
 
 
+def test_rows_that_are_wanted_come_in_their_order_from_shards_that_hold_them(
+    corpus: Corpus,
+) -> None:
+    job, chosen = LengthJob(), [len(corpus) - 1, ROWS_PER_SHARD]
+    cache = fill(job, corpus, 1, chosen)
+    assert cache.missing() == [0]
+    rows = cache.open(chosen)
+    assert len(rows) == 2
+    wanted = [job.compute(corpus[row]) for row in chosen]
+    for number, arrays in enumerate(wanted):
+        for name, expected in arrays.items():
+            np.testing.assert_array_equal(rows.get(number, name), expected)
+            assert rows.length(number, name) == len(expected)
+    np.testing.assert_array_equal(
+        rows.all("samples"), np.concatenate([arrays["samples"] for arrays in wanted])
+    )
+    with pytest.raises(RunError, match="shard 0 cannot be read"):
+        cache.open()
+
+
 def test_what_is_there_is_not_computed_again(corpus: Corpus) -> None:
     cache = fill(LengthJob(), corpus, 1)
     assert len(computed) == len(corpus)

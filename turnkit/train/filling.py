@@ -46,7 +46,9 @@ def cache_for(job: Job, corpus: Corpus) -> ShardCache:
     return ShardCache.addressed(job.kind, contents, len(corpus), job.names)
 
 
-def fill(job: Job, corpus: Corpus, workers: int | None = None) -> ShardCache:
+def fill(
+    job: Job, corpus: Corpus, workers: int | None = None, rows: Sequence[int] | None = None
+) -> ShardCache:
     """Compute what is missing in a job's cache.
 
     Parameters
@@ -55,11 +57,13 @@ def fill(job: Job, corpus: Corpus, workers: int | None = None) -> ShardCache:
     corpus : Corpus
     workers : int, optional
         Processes; by default one for each core that this process has to itself.
+    rows : sequence of int, optional
+        Those that are needed; by default all. Shards that hold none of them are left out.
 
     Returns
     -------
     ShardCache
-        Complete.
+        With all that are needed.
 
     Raises
     ------
@@ -69,17 +73,17 @@ def fill(job: Job, corpus: Corpus, workers: int | None = None) -> ShardCache:
         If the cache cannot be written or a worker dies.
     """
     cache = cache_for(job, corpus)
-    for shards in _shares(cache):
+    needed = cache.holding(range(cache.rows) if rows is None else rows)
+    for shards in _shares([shard for shard in cache.missing() if shard in needed]):
         todo = [shard for shard in shards if not cache.has(shard)]
         if todo:
             _fill_shards(job, corpus, cache, todo, workers or _own_cores())
     return cache
 
 
-def _shares(cache: ShardCache) -> Iterator[list[int]]:
+def _shares(missing: list[int]) -> Iterator[list[int]]:
     """Give this process' share of what is missing, then everything."""
     rank, world = launched_as()
-    missing = cache.missing()
     if world > 1:
         yield missing[rank::world]
         # Starting at different places, processes seldom compute the same shard.

@@ -15,7 +15,7 @@ from turnkit.model.encoder import read_encoder
 from turnkit.train.datasets import FrameDataset, FrameRows, VectorDataset, VectorRows
 from turnkit.train.encoders import encoder_file
 from turnkit.train.filling import fill
-from turnkit.train.material import FrameJob, HiddenJob, QueryJob, VectorJob
+from turnkit.train.material import FrameJob, HiddenJob, Job, QueryJob, VectorJob
 from turnkit.train.modules import TrainedModule, module_for
 from turnkit.train.recipe import Recipe
 from turnkit.train.settings import NO_ENCODER
@@ -110,8 +110,13 @@ def _tables(
     recipe: Recipe, corpora: Sequence[TrainingCorpus], encoder: EncoderFile
 ) -> list[VectorTable]:
     job = VectorJob(encoder.path, encoder.sha256, recipe.encoder.times_s)
-    caches = [fill(job, each.training, recipe.data.workers) for each in corpora]
-    return [VectorTable.read(cache.open()) for cache in caches]
+    return [VectorTable.read(_cached(job, each, recipe)) for each in corpora]
+
+
+def _cached(job: Job, corpus: TrainingCorpus, recipe: Recipe) -> CachedRows:
+    """Arrays of the rows of a corpus that train weights."""
+    rows = corpus.rows
+    return fill(job, corpus.whole, recipe.data.workers, rows).open(rows)
 
 
 def _head(
@@ -136,7 +141,7 @@ def _head(
 def _streaming(
     recipe: Recipe, corpora: Sequence[TrainingCorpus], encoder: EncoderFile | None
 ) -> tuple[FrameDataset, TrainedModule]:
-    workers, loss = recipe.data.workers, recipe.loss
+    loss = recipe.loss
     teacher: list[list[dict[int, TeacherScores]]] = [[] for _ in corpora]
     hidden: list[CachedRows | None] = [None for _ in corpora]
     whitening: Whitening | None = None
@@ -144,10 +149,10 @@ def _streaming(
         teacher = _teach(recipe, corpora, encoder)
     if encoder is not None and loss.hidden > 0:
         hidden_job = HiddenJob(encoder.path, encoder.sha256)
-        rows = [fill(hidden_job, each.training, workers).open() for each in corpora]
+        rows = [_cached(hidden_job, each, recipe) for each in corpora]
         whitening = _whiten(rows)
         hidden = list(rows)
-    frames = [fill(_frame_job(recipe, each), each.training, workers).open() for each in corpora]
+    frames = [_cached(_frame_job(recipe, each), each, recipe) for each in corpora]
     dataset = FrameDataset(
         [
             FrameRows(frames[i], each.labels, each.weight, teacher[i], hidden[i])

@@ -98,15 +98,19 @@ class ShardCache:
         except OSError as error:
             raise RunError(f"cache {self.folder}: cannot be written ({error})") from error
 
-    def open(self) -> CachedRows:
-        """Read what was written.
+    def holding(self, rows: Iterable[int]) -> set[int]:
+        """Shards that some rows are in."""
+        return {row // ROWS_PER_SHARD for row in rows}
+
+    def open(self, rows: Sequence[int] | None = None) -> CachedRows:
+        """Read what was written: some rows, in that order, or all.
 
         Raises
         ------
         RunError
             If a shard is missing or damaged.
         """
-        return CachedRows(self)
+        return CachedRows(self, range(self.rows) if rows is None else rows)
 
     def load(self, shard: int) -> tuple[dict[str, Array], Array]:
         """Arrays of a shard, memory-mapped, and its counts."""
@@ -126,23 +130,23 @@ class CachedRows:
     Parameters
     ----------
     cache : ShardCache
+    chosen : sequence of int
+        Numbers of its rows, in the order in which they are wanted.
     """
 
-    def __init__(self, cache: ShardCache) -> None:
-        self._shards: list[dict[str, Array]] = []
-        counts = [np.zeros((0, len(cache.names)), dtype=np.int64)]
-        begins = [counts[0]]
-        for shard in range(len(cache.shards)):
-            arrays, count = cache.load(shard)
-            self._shards.append(arrays)
-            counts.append(count)
-            begins.append(np.cumsum(count, axis=0) - count)
+    def __init__(self, cache: ShardCache, chosen: Sequence[int]) -> None:
         self._names = cache.names
-        self.counts = np.concatenate(counts)
-        self._begins = np.concatenate(begins)
+        self._chosen = list(chosen)
+        self._shards: dict[int, dict[str, Array]] = {}
+        every = np.zeros((2, cache.rows, len(cache.names)), dtype=np.int64)
+        for shard in cache.holding(self._chosen):
+            self._shards[shard], count = cache.load(shard)
+            rows = cache.shards[shard]
+            every[:, rows.start : rows.stop] = count, np.cumsum(count, axis=0) - count
+        self.counts, self._begins = every[:, self._chosen]
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return len(self._chosen)
 
     def length(self, row: int, name: str) -> int:
         """Entries of an array of a row."""
@@ -152,9 +156,9 @@ class CachedRows:
         """Return an array of a row, memory-mapped."""
         column = self._names.index(name)
         begin = int(self._begins[row, column])
-        array = self._shards[row // ROWS_PER_SHARD][name]
+        array = self._shards[self._chosen[row] // ROWS_PER_SHARD][name]
         return array[begin : begin + int(self.counts[row, column])]
 
     def all(self, name: str) -> Array:
         """Return an array of all rows, one behind the other, in memory."""
-        return np.concatenate([shard[name] for shard in self._shards])
+        return np.concatenate([self.get(row, name) for row in range(len(self))])

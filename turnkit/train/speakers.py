@@ -27,11 +27,20 @@ class TrainingCorpus:
         Rows of other speakers, for early stopping and the frozen policies.
     entry : CorpusEntry
         What the recipe says of it.
+    whole : Corpus
+        Both. Caches are of the whole, so that recipes which cut it elsewhere share them.
     """
 
     training: Corpus
     validation: Corpus | None
     entry: CorpusEntry
+    whole: Corpus
+
+    @property
+    def rows(self) -> list[int]:
+        """Numbers of the training rows in the whole."""
+        trains = set(self.training.speakers)
+        return [i for i, speaker in enumerate(self.whole.speakers) if speaker in trains]
 
     @property
     def labels(self) -> bool:
@@ -78,9 +87,9 @@ def _open(number: int, entry: CorpusEntry, recipe: Recipe) -> TrainingCorpus:
         corpus = corpus.subset(sorted(chosen.tolist()))
     share = recipe.data.held_out(entry)
     if share == 0.0:
-        return TrainingCorpus(corpus, None, entry)
+        return TrainingCorpus(corpus, None, entry, corpus)
     parts = split_by_speaker(corpus, {"validation": share, "training": 1.0 - share}, recipe.seed)
-    return TrainingCorpus(parts["training"], parts["validation"], entry)
+    return TrainingCorpus(parts["training"], parts["validation"], entry, corpus)
 
 
 def _without(corpus: TrainingCorpus, held_out: set[str]) -> TrainingCorpus:
