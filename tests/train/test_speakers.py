@@ -38,8 +38,12 @@ def test_rows_are_those_that_train(
 
 
 def test_another_cut_of_a_corpus_computes_nothing_again(
-    tiny_recipe: WriteRecipe, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: WriteRecipe,
+    tiny_corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TURNKIT_CACHE", str(tmp_path / "cache"))
     computed: list[str] = []
 
     def counted(job: Any, turns: Sequence[Turn], *where: Any) -> None:
