@@ -15,9 +15,12 @@ from turnkit.model.checkpoint import STREAMING
 from turnkit.train.preparation import Prepared
 from turnkit.train.recipe import Recipe
 from turnkit.train.speakers import TrainingCorpus, hashed
+from turnkit.train.starting import Start
 
 
-def run_facts(corpora: Sequence[TrainingCorpus], prepared: Prepared) -> dict[str, Any]:
+def run_facts(
+    corpora: Sequence[TrainingCorpus], prepared: Prepared, start: Start | None
+) -> dict[str, Any]:
     """Collect what has to be the same when a run is resumed, and what it was started with."""
     return {
         "corpora": [
@@ -28,6 +31,7 @@ def run_facts(corpora: Sequence[TrainingCorpus], prepared: Prepared) -> dict[str
             for each in corpora
         ],
         "encoder": prepared.encoder.sha256 if prepared.encoder else None,
+        "start": start.sha256 if start else None,
         "turnkit": __version__,
         "torch": torch.__version__,
         "lightning": lightning.__version__,
@@ -36,19 +40,22 @@ def run_facts(corpora: Sequence[TrainingCorpus], prepared: Prepared) -> dict[str
 
 
 def model_description(
-    recipe: Recipe, corpora: Sequence[TrainingCorpus], prepared: Prepared
+    recipe: Recipe, corpora: Sequence[TrainingCorpus], prepared: Prepared, start: Start | None
 ) -> dict[str, Any]:
-    """Content of ``model.json``."""
+    """Content of ``model.json``; what a run started from was trained on counts as its own."""
     product = prepared.module.product
+    before = start.run.description.get("data", []) if start else []
+    known = start.training_speakers if start else []
     common = {
         "kind": recipe.kind,
         "name": recipe.name,
         "model": recipe.model_config().as_dict(),
         "inputs": product.features,
         "gate": recipe.gate.as_dict(),
-        "training_speakers": hashed([each.training for each in corpora]),
+        "training_speakers": sorted({*known, *hashed([each.training for each in corpora])}),
         "policy_speakers": hashed([each.validation for each in corpora if each.validation]),
-        "data": [_data_facts(each) for each in corpora],
+        "data": [*before, *(_data_facts(each) for each in corpora)],
+        **({"started_from": start.facts()} if start else {}),
         "parameters": sum(p.numel() for p in product.parameters()),
         "seed": recipe.seed,
         "turnkit": __version__,

@@ -36,6 +36,8 @@ class Recipe:
     name : str
         Of the run's folder and of the detector.
     seed : int
+    start : str or None
+        Folder of a finished run of the same shape, whose weights training starts from.
     model : dict
         Fields of `StreamingConfig` or `HeadConfig`, by kind.
     block : int
@@ -53,6 +55,7 @@ class Recipe:
     kind: Kind
     name: str
     seed: int = 0
+    start: str | None = None
     data: DataSettings = field(default_factory=DataSettings)
     features: FeatureConfig = field(default_factory=FeatureConfig)
     model: dict[str, Any] = field(default_factory=dict)

@@ -172,13 +172,13 @@ def check_same_data(folder: Path, facts: Mapping[str, Any]) -> None:
     Raises
     ------
     RunError
-        If a corpus or the encoder has changed.
+        If a corpus, the encoder or the run it started from has changed.
     """
     try:
         before = json.loads((folder / RUN_FILE).read_text())
     except (OSError, ValueError) as error:
         raise RunError(f"{folder / RUN_FILE}: cannot be read ({error})") from error
-    for key in ("corpora", "encoder"):
+    for key in ("corpora", "encoder", "start"):
         if before.get(key) != facts.get(key):
             raise RunError(
                 f"{folder}: its {key} changed since it was started: "

@@ -50,6 +50,7 @@ from turnkit.train.run_folder import (
     write_json,
 )
 from turnkit.train.speakers import open_corpora
+from turnkit.train.starting import open_start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,16 +106,19 @@ def train(
     if first and not resume and not overwrite:
         check_free(folder)
     corpora = open_corpora(recipe)
+    start = open_start(recipe, corpora)
     torch.manual_seed(recipe.seed)
     prepared = prepare(recipe, corpora)
-    facts = run_facts(corpora, prepared)
+    if start is not None:
+        start.give(prepared.module)
+    facts = run_facts(corpora, prepared, start)
     if resume:
         check_same_data(folder, facts)
     elif first:
         if holds_run(folder):
             clear_run(folder)
         start_run(folder, recipe, facts)
-    description = model_description(recipe, corpora, prepared)
+    description = model_description(recipe, corpora, prepared, start)
     figures = _fit(recipe, prepared, options, description, folder, resume)
     return None if figures is None else finish(folder, recipe, prepared, description, figures)
 
