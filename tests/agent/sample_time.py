@@ -92,6 +92,11 @@ def run(test: Callable[[], Coroutine[Any, Any, T]], *, threads: bool = False) ->
 
     with asyncio.Runner(loop_factory=lambda: SampleTimeLoop(threads=threads)) as runner:
         result = runner.run(watched())
-    left = {each.name for each in set(threading.enumerate()) - before}
-    assert not left - {"tqdm_monitor"}, left  # a progress bar's watcher stays for good
+    # A progress bar's watcher stays for good; a pool's threads may need a moment to end.
+    begun = [each for each in threading.enumerate() if each not in before]
+    ours = [each for each in begun if each.name != "tqdm_monitor"]
+    for each in ours:
+        each.join(5.0)
+    left = [each.name for each in ours if each.is_alive()]
+    assert not left, left
     return result

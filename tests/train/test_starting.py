@@ -104,6 +104,11 @@ def test_speakers_that_trained_the_first_may_not_judge_the_second(
         train(from_first(tiny_recipe, first, "data.validation=0.8"), tmp_path / "second")
 
 
+def test_a_head_has_no_start(tiny_recipe: WriteRecipe) -> None:
+    with pytest.raises(ConfigError, match="start somewhere: expected with kind streaming only"):
+        read_recipe(tiny_recipe("head"), ["kind=encoder-head", "start=somewhere"])
+
+
 def test_what_is_no_finished_run_is_named(
     tiny_recipe: WriteRecipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

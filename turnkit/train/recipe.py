@@ -37,7 +37,8 @@ class Recipe:
         Of the run's folder and of the detector.
     seed : int
     start : str or None
-        Folder of a finished run of the same shape, whose weights training starts from.
+        Folder of a finished run of the same shape, whose weights a streaming network starts
+        from. A head is fitted anew within a minute.
     model : dict
         Fields of `StreamingConfig` or `HeadConfig`, by kind.
     block : int
@@ -77,6 +78,8 @@ class Recipe:
         between("seed", self.seed, 0, 2**31 - 1)
         between("block", self.block, 1, 10)
         between("threads", self.threads, 1, 1024)
+        if self.start is not None and self.kind != STREAMING:
+            raise ConfigError(f"start {self.start}: expected with kind {STREAMING} only")
         wanted = self.kind == ENCODER_HEAD or self.loss.needs_encoder
         if wanted and self.encoder.source == NO_ENCODER:
             why = "an encoder head" if self.kind == ENCODER_HEAD else "loss.distill or loss.hidden"

@@ -10,7 +10,7 @@ from typing import Any
 
 from turnkit.errors import ConfigError, CorpusError
 from turnkit.files import sha256_file
-from turnkit.model.checkpoint import STREAMING, WEIGHTS_FILE, RunModel, load_run_model
+from turnkit.model.checkpoint import WEIGHTS_FILE, RunModel, load_run_model
 from turnkit.train.modules import TrainedModule
 from turnkit.train.recipe import Recipe
 from turnkit.train.speakers import TrainingCorpus, hashed
@@ -62,9 +62,12 @@ def open_start(recipe: Recipe, corpora: Sequence[TrainingCorpus]) -> Start | Non
         return None
     folder = Path(recipe.start)
     run = load_run_model(folder)
-    wanted: dict[str, Any] = {"kind": recipe.kind, "model": recipe.model_config().as_dict()}
-    if recipe.kind == STREAMING:
-        wanted |= {"features": recipe.features.as_dict(), "block": recipe.block}
+    wanted: dict[str, Any] = {
+        "kind": recipe.kind,
+        "model": recipe.model_config().as_dict(),
+        "features": recipe.features.as_dict(),
+        "block": recipe.block,
+    }
     for key, value in wanted.items():
         has, needs = json.dumps(run.description.get(key)), json.dumps(value)
         if has != needs:
