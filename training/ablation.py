@@ -2,10 +2,11 @@
 
 Makes five corpora of the shipped specification (everything; and text, voices, prosody,
 channel made plain, one at a time), trains `ablation.yaml` on each with three seeds, and
-measures all of them on a corpus of people. Prints the mean over seeds, its range, and the
-difference to everything.
+measures all of them on corpora of people. Prints, for each of these, the mean over seeds,
+its range, and the difference to everything.
 
-    python training/ablation.py OUT --corpus PATH.parquet [--turns 1500] [--seeds 3] [--jobs 2]
+    python training/ablation.py OUT --corpus PATH.parquet [--corpus OTHER] [--turns 1500]
+        [--seeds 3] [--jobs 2]
 
 Stopped, it goes on where it was; `turnkit` has to be on the PATH.
 """
@@ -66,13 +67,22 @@ def train(out: Path, group: str, seed: int) -> Path:
     return folder
 
 
-def measure(out: Path, corpus: str, runs: list[Path]) -> dict[str, Any]:
-    """Evaluate all runs on one corpus."""
-    report = out / "report"
-    detectors = [part for each in runs for part in ("--detector", str(each))]
-    run("turnkit", "eval", "--corpus", corpus, *detectors, "--out", report)
-    content: dict[str, Any] = json.loads((report / "results.json").read_text())
-    return content
+def measure(run_folder: Path, report: Path, corpus: str) -> dict[str, Any]:
+    """Ask `turnkit eval` what a run does on a corpus, once."""
+    if not (report / "results.json").exists():
+        run(
+            "turnkit", "eval", "--corpus", corpus, "--detector", run_folder,
+            "--workers", "1", "--out", report,
+        )  # fmt: skip
+    (found,) = json.loads((report / "results.json").read_text())["detectors"].values()
+    return dict(found)
+
+
+def try_seed(out: Path, corpora: list[str], group: str, seed: int) -> list[dict[str, Any]]:
+    """Train on the corpus of a group, and measure on every corpus of people."""
+    folder = train(out, group, seed)
+    reports = [out / "reports" / f"{group}-{seed}-{index}" for index in range(len(corpora))]
+    return [measure(folder, *each) for each in zip(reports, corpora, strict=True)]
 
 
 def table(found: dict[str, dict[str, list[float]]]) -> str:
@@ -96,7 +106,9 @@ def main() -> None:
     """Make, train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT")
-    parser.add_argument("--corpus", required=True, help="of people, to measure on")
+    parser.add_argument(
+        "--corpus", required=True, action="append", help="of people, to measure on; again for more"
+    )
     parser.add_argument("--turns", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="trainings side by side")
@@ -105,18 +117,18 @@ def main() -> None:
         make(args.out, group, args.turns)
     wanted = [(group, seed) for seed in range(args.seeds) for group in GROUPS]
     with ThreadPoolExecutor(args.jobs) as pool:
-        runs = list(pool.map(lambda each: train(args.out, *each), wanted))
-    results = measure(args.out, args.corpus, runs)
-    found: dict[str, dict[str, list[float]]] = {
-        group: {point: [] for point in POINTS} for group in GROUPS
-    }
-    for (group, _), detector in zip(wanted, results["detectors"].values(), strict=True):
-        for point, kind in POINTS.items():
-            best = detector["best_on_test"][point]
-            value = best["rate"] if kind == "rate" else best["mean_latency_ms"]
-            found[group][point].append(value)
-    print(f"{args.turns} turns, {args.seeds} seeds, best policy on {args.corpus}\n")
-    print(table(found))
+        results = list(pool.map(lambda each: try_seed(args.out, args.corpus, *each), wanted))
+    for index, corpus in enumerate(args.corpus):
+        found: dict[str, dict[str, list[float]]] = {
+            group: {point: [] for point in POINTS} for group in GROUPS
+        }
+        for (group, _), measured in zip(wanted, results, strict=True):
+            for point, kind in POINTS.items():
+                best = measured[index]["best_on_test"][point]
+                value = best["rate"] if kind == "rate" else best["mean_latency_ms"]
+                found[group][point].append(value)
+        print(f"\n{args.turns} turns, {args.seeds} seeds, best policy on {corpus}\n")
+        print(table(found))
 
 
 if __name__ == "__main__":
