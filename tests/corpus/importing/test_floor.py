@@ -107,6 +107,11 @@ def test_who_talks_on_over_an_interruption_has_not_ended() -> None:
         assert [cut.onset for cut in cut_turns(own, other, 10.0)] == kept
 
 
+def test_a_last_word_without_extent_is_no_going_on() -> None:
+    (cut,) = cut_turns([(1.0, 2.0), (2.5, 2.5)], [(9.0, 9.5)], 12.0)
+    assert (cut.offset, len(cut.spans)) == (2.5, 2)
+
+
 def test_on_a_shared_channel_others_are_heard() -> None:
     own, other = [(1.0, 2.0), (5.0, 6.0)], [(2.8, 4.2)]
     apart = cut_turns(own, other, 8.0)

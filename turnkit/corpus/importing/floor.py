@@ -264,7 +264,9 @@ def _cut(
     onset, offset = group[0][0], group[-1][1]
     if sum(b - a for a, b in group) < rules.min_turn_s - _ROUNDING_S:
         return "less speech than a turn needs"
-    if any(0.0 <= a - offset < rules.resume_s - _ROUNDING_S for a, _ in own):
+    # A last word without extent begins where it ends, and is no going on.
+    later = [a for a, b in own if (a, b) not in group]
+    if any(0.0 <= a - offset < rules.resume_s - _ROUNDING_S for a in later):
         return "its speaker goes on too soon"
     # Nothing else may be heard before and after: neither another turn nor a backchannel.
     outside = [run for run in sounds if run not in group]
