@@ -47,3 +47,11 @@ def test_speech_inside_a_span_is_heard_where_it_is() -> None:
 
 def test_a_hold_that_ends_a_little_late_holds_no_speech() -> None:
     assert not hear([(2.0, 3.08), (4.2, 6.2)]).inside
+
+
+@pytest.mark.parametrize("late_s", [0.4, 1.0])
+def test_a_hold_that_swallows_the_speech_after_it_is_heard(late_s: float) -> None:
+    """All of its beginning, and nothing else: the hold before and the end are silent."""
+    (speech,) = hear([(2.0, 3.0 + late_s), (4.2, 6.2)]).inside
+    assert speech.start == pytest.approx(3.0, abs=0.12)
+    assert speech.end == pytest.approx(3.0 + late_s, abs=0.05)
