@@ -44,6 +44,7 @@ def test_a_row_of_the_benchmark_needs_no_more_than_its_four_fields(make_row: Mak
 def test_optional_fields(make_row: MakeRow) -> None:
     row = make_row(
         speaker="s1",
+        recording="call 7",
         transcript="so um yes",
         words=[{"word": "so", "start": 0.1, "end": 0.4}],
         messages=[{"role": "assistant", "content": "Ready?"}, {"role": "tool", "content": None}],
@@ -52,7 +53,7 @@ def test_optional_fields(make_row: MakeRow) -> None:
     )
     turn = parse_row(row, 0)
     assert turn.tags == {"digits", "accent:gb"}
-    assert turn.speaker == "s1"
+    assert (turn.speaker, turn.recording) == ("s1", "call 7")
     assert turn.transcript == "so um yes"
     assert turn.words == (Word("so", 0.1, 0.4),)
     assert turn.messages == (Message("assistant", "Ready?"), Message("tool", ""))
@@ -84,6 +85,7 @@ def test_a_missing_field_is_named_and_so_is_the_row(
         ("tags", ["digits", ""], "not empty"),
         ("tags", [8], "expected texts"),
         ("speaker", ["s1"], "expected a text"),
+        ("recording", 1.5, "expected a text"),
         ("transcript", {"text": "hi"}, "expected a text"),
         ("silence_spans", [], "end of the turn"),
         ("silence_spans", 3, "expected a list"),

@@ -37,6 +37,23 @@ def test_rows_are_those_that_train(
         assert not {*corpus.validation.column("id")} & {*trained}
 
 
+def test_a_recording_that_validates_trains_nothing(
+    tiny_recipe: WriteRecipe,
+    tiny_rows: Callable[[int, str], list[dict[str, Any]]],
+    write_parquet: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    """Two sides of calls; other cuts of the corpus hold out others of them."""
+    rows = [row | {"recording": f"{i // 2}"} for i, row in enumerate(tiny_rows(24, "s"))]
+    rows = [row | {"speaker": f"{row['recording']}-{i % 2}"} for i, row in enumerate(rows)]
+    corpora = open_corpora(cut(tiny_recipe, write_parquet(tmp_path / "calls.parquet", rows), 0.3))
+    judged = {r for each in corpora if each.validation for r in each.validation.recordings}
+    assert judged
+    for each in corpora:
+        assert judged.isdisjoint(each.training.recordings)
+        assert len(each.rows) == len(each.training)
+
+
 def test_another_cut_of_a_corpus_computes_nothing_again(
     tiny_recipe: WriteRecipe,
     tiny_corpus: Path,

@@ -81,7 +81,7 @@ class Corpus:
     @cached_property
     def labels(self) -> list[str | None]:
         """Speaker of each row as the corpus has it; None where it names none."""
-        return [None if s in (None, "") else str(s) for s in self.column("speaker")]
+        return self._names("speaker")
 
     @cached_property
     def speakers(self) -> list[str]:
@@ -89,6 +89,11 @@ class Corpus:
         return [
             label or str(row) for label, row in zip(self.labels, self.column("id"), strict=True)
         ]
+
+    @cached_property
+    def recordings(self) -> list[str | None]:
+        """What each row was cut from; None where the corpus does not say."""
+        return self._names("recording")
 
     @cached_property
     def digests(self) -> list[str]:
@@ -105,11 +110,14 @@ class Corpus:
         """
         total = hashlib.sha256()
         columns = [self.column(name) for name in _DESCRIBED]
-        if any(tags := self.column("tags")):  # a column of nothing is as good as none
-            columns.append(tags)
+        optional = [self.column(name) for name in ("tags", "recording")]
+        columns += [column for column in optional if any(column)]  # one of nothing is none
         for *values, digest in zip(*columns, self.digests, strict=True):
             total.update(json.dumps([*values, digest], sort_keys=True, default=str).encode())
         return total.hexdigest()[:16]
+
+    def _names(self, column: str) -> list[str | None]:
+        return [None if name in (None, "") else str(name) for name in self.column(column)]
 
     def subset(self, indices: Iterable[int]) -> Corpus:
         """Rows of the given numbers, in that order.

@@ -13,6 +13,7 @@ silence_spans   list of {start, end}        seconds; the last is the end of the 
 words           list of {word, start, end}  optional
 messages        list of {role, content}     optional: what was said before
 speaker         str                         optional, ours
+recording       str                         optional, ours: what it was cut from
 transcript      str                         optional, ours
 tags            list of str                 optional, ours: see `turnkit.corpus.tags`
 =============== =========================== ===========================================
@@ -105,6 +106,8 @@ class Turn:
     messages : tuple of Message
     tags : frozenset of str
         As stored; `turnkit.corpus.tags.tags_of` adds those that can be told from the rest.
+    recording : str or None
+        The call or other recording that it was cut from, both sides of which have that name.
     """
 
     id: str
@@ -117,6 +120,7 @@ class Turn:
     words: tuple[Word, ...] = ()
     messages: tuple[Message, ...] = ()
     tags: frozenset[str] = frozenset()
+    recording: str | None = None
 
     @property
     def duration(self) -> float:
@@ -181,6 +185,7 @@ def parse_row(row: Mapping[str, Any], index: int) -> Turn:
         words=fields.words(),
         messages=fields.messages(),
         tags=fields.tags(),
+        recording=fields.optional_label("recording"),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from turnkit.corpus.names import parse_name
 from turnkit.corpus.reader import Corpus, load_corpus
 from turnkit.corpus.split import split_by_speaker
 from turnkit.corpus.tags import check_complete
@@ -13,6 +14,9 @@ from turnkit.errors import ConfigError, CorpusError
 from turnkit.evaluate.leakage import speaker_hash
 from turnkit.train.recipe import Recipe
 from turnkit.train.settings import CorpusEntry
+
+_Recording = tuple[str, str]
+"""Name of a recording behind that of its corpus: others may have recordings of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class TrainingCorpus:
     training : Corpus
         Rows that train weights.
     validation : Corpus or None
-        Rows of other speakers, for early stopping and the frozen policies.
+        Rows of other speakers and recordings, for early stopping and the frozen policies.
     entry : CorpusEntry
         What the recipe says of it.
     whole : Corpus
@@ -56,7 +60,8 @@ class TrainingCorpus:
 def open_corpora(recipe: Recipe) -> list[TrainingCorpus]:
     """Open and cut the corpora of a recipe.
 
-    A speaker that one corpus holds out trains nothing in the others either.
+    A speaker that one corpus holds out trains nothing in the others either, nor does who
+    is in a recording that another cut of the same corpus holds out.
 
     Raises
     ------
@@ -67,8 +72,9 @@ def open_corpora(recipe: Recipe) -> list[TrainingCorpus]:
         that are tagged ``incomplete``.
     """
     opened = [_open(i, entry, recipe) for i, entry in enumerate(recipe.data.corpora)]
-    held_out = {s for each in opened if each.validation for s in each.validation.speakers}
-    return [_without(each, held_out) for each in opened]
+    speakers = {s for each in opened if each.validation for s in each.validation.speakers}
+    recordings = {r for each in opened for r in _recordings(each, each.validation) if r}
+    return [_without(each, speakers, recordings) for each in opened]
 
 
 def _open(number: int, entry: CorpusEntry, recipe: Recipe) -> TrainingCorpus:
@@ -92,8 +98,21 @@ def _open(number: int, entry: CorpusEntry, recipe: Recipe) -> TrainingCorpus:
     return TrainingCorpus(parts["training"], parts["validation"], entry, corpus)
 
 
-def _without(corpus: TrainingCorpus, held_out: set[str]) -> TrainingCorpus:
-    keep = [i for i, s in enumerate(corpus.training.speakers) if s not in held_out]
+def _recordings(cut: TrainingCorpus, part: Corpus | None) -> list[_Recording | None]:
+    """Name the recording of each row of a part of a corpus, where it is known."""
+    if part is None or cut.entry.source is None:
+        return []
+    source = parse_name(cut.entry.source).name
+    return [None if name is None else (source, name) for name in part.recordings]
+
+
+def _without(
+    corpus: TrainingCorpus, speakers: set[str], recordings: set[_Recording]
+) -> TrainingCorpus:
+    rows = list(zip(corpus.training.speakers, _recordings(corpus, corpus.training), strict=True))
+    # all rows of a speaker or none: `TrainingCorpus.rows` goes by who trains
+    held_out = speakers | {speaker for speaker, recording in rows if recording in recordings}
+    keep = [i for i, (speaker, _) in enumerate(rows) if speaker not in held_out]
     if len(keep) == len(corpus.training):
         return corpus
     if not keep:

@@ -152,23 +152,35 @@ def test_a_speaker_in_two_splits_is_refused_or_left_out_of_the_first() -> None:
     assert left_out(ledger) == {("train", 0, "speaker is in test"): 1}
 
 
-def test_nameless_speakers_are_told_apart_by_their_recordings() -> None:
+def test_a_recording_stays_in_one_split() -> None:
+    pools = {
+        "train": [candidate(0, speaker="caller", recording="x/40"), candidate(1, speaker="other")],
+        "test": [candidate(2, speaker="agent", recording="x/40")],
+    }
+    with pytest.raises(CorpusError, match="shares 1 recordings with a later one: x/40"):
+        choose(settings(), pools)
+    found, ledger = choose(settings(shared="drop"), pools)
+    assert [row.id for row in found["train"]] == ["r1"]
+    assert left_out(ledger) == {("train", 0, "recording is in test"): 1}
+
+
+def test_nameless_speakers_are_told_apart_by_their_audio() -> None:
     pools = {
         "train": [candidate(0, speaker=None), candidate(1, speaker=None, digest="same")],
         "test": [candidate(2, speaker=None, digest="same")],
     }
-    with pytest.raises(CorpusError, match="shares 1 recordings with a later one: r1"):
+    with pytest.raises(CorpusError, match="shares 1 rows of the same audio with a later one: r1"):
         choose(settings(), pools)
     found, ledger = choose(settings(shared="drop"), pools)
     assert [row.id for row in found["train"]] == ["r0"]
-    assert left_out(ledger) == {("train", 0, "recording is in test"): 1}
+    assert left_out(ledger) == {("train", 0, "audio is in test"): 1}
 
 
-def test_a_recording_counts_once() -> None:
+def test_audio_counts_once() -> None:
     rows = [candidate(0, digest="same"), candidate(1, 1, digest="same")]
     found, ledger = choose(settings({}, {}), {"train": rows})
     assert [row.id for row in found["train"]] == ["r0"]
-    assert left_out(ledger) == {("train", 1, "recording comes twice"): 1}
+    assert left_out(ledger) == {("train", 1, "audio comes twice"): 1}
 
 
 def test_ids_that_come_twice() -> None:

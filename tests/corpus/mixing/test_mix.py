@@ -156,6 +156,34 @@ def test_names_that_mean_others(
     assert splits["test"].synthetic
 
 
+def test_the_sides_of_a_call_stay_in_one_split(
+    make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        rows = [
+            make_row(f"{name}{call}-{side}", speaker=f"{name}{call}-{side}", recording=str(call))
+            for call in range(8)
+            for side in ("agent", "caller")
+        ]
+        write_parquet(tmp_path / f"{name}.parquet", rows)
+    shares: dict[str, str | float] = {"train": 0.5, "test": 0.5}
+    names = [str(tmp_path / f"{name}.parquet") for name in ("a", "b")]
+    mix(MixSettings(tuple(MixSource(name, splits=shares) for name in names)), tmp_path / "mix")
+    train, test = load_splits(str(tmp_path / "mix")).values()
+    check_leakage(train, test)
+    recordings = [{*corpus.column("recording")} for corpus in (train, test)]
+    assert set.union(*recordings) == {f"{name}/{call}" for name in names for call in range(8)}
+    assert train[0].recording in recordings[0]
+
+
+def test_without_recordings_there_is_no_column_of_them(
+    settings: MixSettings, tmp_path: Path
+) -> None:
+    record = mix(settings, tmp_path / "mix")
+    columns = pq.read_schema(tmp_path / "mix" / record["splits"]["train"]["file"]).names
+    assert columns[-1] == "source"
+
+
 def test_sound_files_are_taken_in(make_row: MakeRow, tmp_path: Path) -> None:
     folder = tmp_path / "sounds"
     folder.mkdir()
@@ -233,6 +261,7 @@ def test_a_mix_file(calls: str, tmp_path: Path) -> None:
         ("sources: [{corpus: x, weight: 0}]", "weight 0.0: expected more than 0"),
         ("sources: [{corpus: x, domain: a b}]", "domain 'a b': expected letters"),
         ("sources: [{corpus: x, splits: {a: 0.5, b: 0.4}}]", "expected shares above 0 that sum"),
+        ("sources: [{corpus: x, splits: {a: .nan, b: 0.5}}]", "expected shares above 0 that sum"),
         ("sources: [{corpus: x, splits: {a: 0.5, b: test}}]", "names of splits, or shares only"),
         ("sources: [{corpus: x, splits: {a: }}]", "splits.a None: expected a split, or a share"),
         ("sources: [{corpus: x, splits: {all: y}}]", "splits 'all': expected a name of letters"),

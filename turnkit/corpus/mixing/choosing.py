@@ -12,6 +12,8 @@ import numpy as np
 from turnkit.corpus.mixing.settings import MixSettings
 from turnkit.errors import ConfigError, CorpusError
 
+_AUDIO = "audio"
+
 _NAMED = 5
 """Offenders that a message names before it counts the rest."""
 
@@ -28,6 +30,8 @@ class Candidate:
         As it will be called.
     speaker : str or None
         As it will be called; None where the corpus names none.
+    recording : str or None
+        What it was cut from, as it will be called; None where the corpus does not say.
     domain : str
     digest : str
         Hash of its encoded audio.
@@ -42,6 +46,7 @@ class Candidate:
     domain: str
     digest: str
     complete: bool = True
+    recording: str | None = None
 
 
 Pools = dict[str, list[Candidate]]
@@ -63,8 +68,8 @@ def choose(settings: MixSettings, pools: Mapping[str, Sequence[Candidate]]) -> t
     """Pick the rows of each split, in the order in which they will be written.
 
     Each step takes away from what the one before it left, so that all limits hold at the
-    end: rows without an end of turn, recordings that come twice, splits that share
-    somebody, rows of a speaker, of a source, of a domain, and the weights.
+    end: rows without an end of turn, audio that comes twice, splits that share
+    somebody or a recording, rows of a speaker, of a source, of a domain, and the weights.
 
     Parameters
     ----------
@@ -82,8 +87,8 @@ def choose(settings: MixSettings, pools: Mapping[str, Sequence[Candidate]]) -> t
     ConfigError
         If a domain has a cap and no rows.
     CorpusError
-        If two rows have the same id, two splits share a speaker or a recording and the
-        settings refuse that, or nothing is left of a split.
+        If two rows have the same id, two splits share a speaker, a recording or audio and
+        the settings refuse that, or nothing is left of a split.
     """
     domains = {row.domain for rows in pools.values() for row in rows}
     for domain in settings.domain_caps:
@@ -109,7 +114,7 @@ def _whole_and_once(split: str, rows: Sequence[Candidate], ledger: Ledger) -> li
             ledger.drop(split, row, "incomplete: it ends in a hold")
             continue
         if row.digest in seen:
-            ledger.drop(split, row, "recording comes twice")
+            ledger.drop(split, row, "audio comes twice")
         else:
             kept.append(row)
         seen.add(row.digest)
@@ -119,34 +124,37 @@ def _whole_and_once(split: str, rows: Sequence[Candidate], ledger: Ledger) -> li
 def _apart(pools: Pools, settings: MixSettings, ledger: Ledger) -> Pools:
     """Keep who and what is in a later split out of the earlier ones, or refuse."""
     kept: Pools = {}
-    speakers: dict[str, str] = {}
-    digests: dict[str, str] = {}
+    later: dict[tuple[str, str], str] = {}
     for split, rows in reversed(pools.items()):
-        shared: dict[str, set[str]] = {"speakers": set(), "recordings": set()}
+        shared: defaultdict[str, set[str]] = defaultdict(set)
         kept[split] = []
         for row in rows:
-            if row.speaker is not None and row.speaker in speakers:
-                shared["speakers"].add(row.speaker)
-                ledger.drop(split, row, f"speaker is in {speakers[row.speaker]}")
-            elif row.digest in digests:
-                shared["recordings"].add(row.id)
-                ledger.drop(split, row, f"recording is in {digests[row.digest]}")
-            else:
+            found = next((mark for mark in _marks(row) if mark in later), None)
+            if found is None:
                 kept[split].append(row)
+                continue
+            kind, name = found
+            shared[kind].add(row.id if kind == _AUDIO else name)
+            ledger.drop(split, row, f"{kind} is in {later[found]}")
         if settings.shared == "refuse":
             _refuse_shared(split, shared)
-        speakers |= {row.speaker: split for row in rows if row.speaker is not None}
-        digests |= {row.digest: split for row in rows}
+        later |= {mark: split for row in rows for mark in _marks(row)}
     return {split: kept[split] for split in pools}
+
+
+def _marks(row: Candidate) -> list[tuple[str, str]]:
+    """List what no other split may have: kind and name."""
+    known = {"speaker": row.speaker, "recording": row.recording, _AUDIO: row.digest}
+    return [(kind, name) for kind, name in known.items() if name is not None]
 
 
 def _refuse_shared(split: str, shared: Mapping[str, set[str]]) -> None:
     for kind, names in shared.items():
-        if names:
-            raise CorpusError(
-                f"split {split} shares {len(names)} {kind} with a later one: {_listed(names)}; "
-                "'shared: drop' leaves them out of it, 'qualify: true' says that they are others"
-            )
+        counted = f"{len(names)} {'rows of the same audio' if kind == _AUDIO else kind + 's'}"
+        raise CorpusError(
+            f"split {split} shares {counted} with a later one: {_listed(names)}; "
+            "'shared: drop' leaves them out of it, 'qualify: true' says that they are others"
+        )
 
 
 def _check_ids(pools: Pools) -> None:

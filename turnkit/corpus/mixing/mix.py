@@ -14,6 +14,7 @@ from typing import Any
 from turnkit.corpus.mixing.choosing import Candidate, Ledger, Pools, choose
 from turnkit.corpus.mixing.counting import Counts
 from turnkit.corpus.mixing.settings import MixSettings, MixSource
+from turnkit.corpus.names import parse_name
 from turnkit.corpus.reader import Corpus, load_splits
 from turnkit.corpus.rows import encode_flac, row_schema
 from turnkit.corpus.schema import Turn, parse_row
@@ -51,6 +52,12 @@ class _Opened:
             found[split] += _candidates(number, self.settings.sources[number], corpus)
         return {split: found[split] for split in self.settings.order(found)}
 
+    @property
+    def texts(self) -> list[str]:
+        """Columns of text beside those of every row; of recordings only where some are known."""
+        known = any("recording" in corpus.rows.column_names for corpus in self.corpora.values())
+        return ["source", *["recording"] * known]
+
     def row(self, split: str, candidate: Candidate) -> tuple[Turn, dict[str, Any]]:
         corpus = self.corpora[candidate.source, split]
         raw = corpus.rows[candidate.row]
@@ -67,6 +74,7 @@ class _Opened:
             "messages": [asdict(message) for message in turn.messages],
             "tags": sorted({*tags, _DOMAIN + candidate.domain}),
             "source": self.settings.sources[candidate.source].corpus,
+            "recording": candidate.recording,
         }
 
 
@@ -115,7 +123,7 @@ def mix(settings: MixSettings, out: Path, progress: Progress | None = None) -> d
         If there is something in the folder already, or settings do not fit the sources.
     CorpusError
         If a source cannot be read, one of its rows breaks the schema, or the splits of
-        the mix would share a speaker or a recording.
+        the mix would share a speaker, a recording or audio.
     """
     check_output(out, folder=True)
     if out.is_dir() and any(out.iterdir()):
@@ -159,15 +167,19 @@ def _open(settings: MixSettings) -> dict[tuple[int, str], Corpus]:
 
 
 def _candidates(number: int, source: MixSource, corpus: Corpus) -> Iterator[Candidate]:
-    columns = corpus.column("id"), corpus.labels, corpus.column("tags"), corpus.digests
-    for row, (name, speaker, tags, digest) in enumerate(zip(*columns, strict=True)):
+    columns = corpus.column("id"), corpus.labels, corpus.recordings, corpus.column("tags")
+    known_as = parse_name(source.corpus).name
+    every = zip(*columns, corpus.digests, strict=True)
+    for row, (name, speaker, recording, tags, digest) in enumerate(every):
         known = stored_tags(tags)
         told = next((tag[len(_DOMAIN) :] for tag in known if tag.startswith(_DOMAIN)), None)
         domain = source.domain or told or source.label
         mark = f"@{domain}" if source.qualify else ""
         label = None if speaker is None else f"{speaker}{mark}"
         complete = INCOMPLETE not in known
-        yield Candidate(number, row, f"{name}{mark}", label, domain, digest, complete)
+        # another source may have another recording of that name
+        whole = None if recording is None else f"{known_as}/{recording}"
+        yield Candidate(number, row, f"{name}{mark}", label, domain, digest, complete, whole)
 
 
 def _encoded(audio: Any, turn: Turn, name: str) -> dict[str, Any]:
@@ -193,7 +205,7 @@ def _write(
         rows = _rows(opened, split, candidates, counts, lambda: progress(next(done), total))
         # the name that `datasets` knows splits by, whatever they are called
         path = folder / "data" / f"{split}-00000-of-00001.parquet"
-        _write_rows(rows, path)
+        _write_rows(rows, path, opened.texts)
         splits[split] = {
             **counts.as_dict(),
             "file": path.relative_to(folder).as_posix(),
@@ -218,12 +230,12 @@ def _rows(
         tick()
 
 
-def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path, texts: Sequence[str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    schema, remaining = row_schema(texts=("source",)), iter(rows)
+    schema, remaining = row_schema(texts=texts), iter(rows)
     with pq.ParquetWriter(path, schema) as writer:
         while batch := list(itertools.islice(remaining, _BATCH)):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from turnkit.corpus.names import parse_name
+from turnkit.corpus.split import are_shares
 from turnkit.errors import ConfigError
 
 _NAME = re.compile(r"\w+(\.\w+)*")
@@ -32,7 +33,7 @@ class MixSource:
     splits : dict
         What goes where: ``{split of the mix: split of the corpus}``, or, for a corpus of
         one split, ``{split of the mix: share}``, which cuts it so that the parts share no
-        speaker. By default every split keeps its name.
+        speaker and no recording. By default every split keeps its name.
     turns : int or None
         Rows to take at most, in each split, drawn at random.
     weight : float or None
@@ -74,7 +75,7 @@ class MixSource:
         shares = [value for value in self.splits.values() if not isinstance(value, str)]
         if shares and len(shares) < len(self.splits):
             raise ConfigError(f"splits {self.splits}: expected names of splits, or shares only")
-        if shares and (min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6):
+        if shares and not are_shares(shares):
             raise ConfigError(f"splits {self.splits}: expected shares above 0 that sum to 1")
 
     @property
@@ -106,8 +107,8 @@ class MixSettings:
     domain_caps : dict of str to int
         Rows of a domain at most, in each split.
     shared : {"refuse", "drop"}
-        What becomes of a speaker or a recording that is in two splits: an error, or out
-        of all of them but the last.
+        What becomes of a speaker, a recording or audio that is in two splits: an error, or
+        out of all of them but the last.
     """
 
     sources: tuple[MixSource, ...]
