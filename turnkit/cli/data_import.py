@@ -71,7 +71,8 @@ def _add_stereo(kinds: Subparsers) -> None:
         "a recording, or a folder",
         "two-channel calls, a speaker on each channel; no transcript needed",
         "Cut two-channel recordings into turns by voice activity on both channels. Short "
-        "stretches inside the other's talk are backchannels, no turns.",
+        "stretches inside the other's talk are backchannels, no turns. Recordings with a channel "
+        "on which nobody is heard, or with one signal on both, are left out and named.",
     )
     parser.add_argument("--language", default="en", help="of the rows (default: en)")
     parser.add_argument(

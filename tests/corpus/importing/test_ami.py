@@ -89,6 +89,7 @@ def test_meetings_become_turns(corpus: Path, tmp_path: Path) -> None:
     asked, answer = turns["ES2002a-A-0000"], turns["ES2002a-B-0000"]
     # Participant A wore headset 1, and is the same person in every meeting.
     assert (asked.speaker, answer.speaker) == ("FEE005", "MEE006")
+    assert set(load_corpus(str(out)).column("recording")) == {"ES2002a"}
     assert np.allclose(asked.samples, 0.5, atol=1e-3)
     assert np.allclose(answer.samples, 0.25, atol=1e-3)
     edges = [edge for span in asked.spans for edge in (span.start, span.end)]

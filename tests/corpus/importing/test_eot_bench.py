@@ -54,6 +54,21 @@ def test_good_rows_pass_and_bad_ones_are_named(source: Path, tmp_path: Path) -> 
     assert "turns without a hold that counts: 2" in said
 
 
+def test_what_names_speakers_and_recordings_is_kept_and_what_does_not_is_told(
+    make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    rows = [make_row("a", speaker=None), make_row("b", speaker=None)]
+    out, card = tmp_path / "out.parquet", tmp_path / "out.card.md"
+    import_eot_bench(str(write_parquet(tmp_path / "a.parquet", rows)), out)
+    assert "| speakers | no row names one: each counts as one, so splits may share" in (
+        card.read_text()
+    )
+    rows[0] |= {"speaker": "ann", "recording": "monday"}
+    import_eot_bench(str(write_parquet(tmp_path / "a.parquet", rows)), out)
+    assert list(load_corpus(str(out)).column("recording")) == ["monday", None]
+    assert "| speakers | 1, and 1 rows that name none: " in card.read_text()
+
+
 def test_rows_of_one_language(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "turns.parquet"
     assert import_eot_bench(str(source), out, TableSettings(language="de")) == 1

@@ -135,6 +135,14 @@ def test_a_name_may_be_the_same_person_everywhere(tmp_path: Path) -> None:
     assert {turn.speaker for turn in same.values()} == {"A", "B"}
 
 
+def test_rows_name_their_recording(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    as_json(recording(tmp_path / "deep" / "one.wav"))
+    out = tmp_path / "out.parquet"
+    import_folder(tmp_path, out, FolderSettings(same_speakers=True))
+    assert list(load_corpus(str(out)).column("recording")) == ["deep-one", "deep-one"]
+
+
 def test_pauses_inside_labels_by_voice_activity(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "one.wav", talk(-1.0, 1.5, -0.8, 1.5, -3.0, rate=RATE), RATE)
     (tmp_path / "one.txt").write_text("1.0\t4.9\tone sentence and two")

@@ -80,6 +80,7 @@ def test_complete_clips_become_rows_of_one_span(clips: Path, tmp_path: Path) -> 
     assert cut.id == "cut"
     assert cut.tags == {"incomplete", "filler-hold", "human", "domain:liva-1"}
     assert len(cut.spans) == 1
+    assert "| speakers | no row names one: " in (tmp_path / "turns.card.md").read_text()
     said = "\n".join(lines)
     for reason in (
         "left out 1: it stops before a silence after the speech (abrupt)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from turnkit.cli.main import main
 from turnkit.corpus.importing import stereo
 from turnkit.corpus.importing.floor import Run
 from turnkit.corpus.importing.recognising import Recogniser, place_words
-from turnkit.corpus.importing.stereo import Side, StereoSettings, import_stereo, said_before
+from turnkit.corpus.importing.sides import Side
+from turnkit.corpus.importing.stereo import StereoSettings, import_stereo, said_before
 from turnkit.corpus.reader import load_corpus
 from turnkit.corpus.schema import Message, Word
 from turnkit.errors import ConfigError, CorpusError, MissingDependencyError
@@ -82,12 +84,27 @@ def test_recordings_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         import_stereo(tmp_path, out)
     (tmp_path / "mono.wav").unlink()
     soundfile.write(tmp_path / "still.wav", np.zeros((16_000, 2)), 8_000)
-    with pytest.raises(CorpusError, match="no turns found"):
+    with pytest.raises(CorpusError, match=r"no turns found; .*\(still\.wav, channels 0 and 1\)"):
         import_stereo(tmp_path, out)
     (tmp_path / "still.wav").write_bytes(b"RIFF, but no sound")
     with pytest.raises(CorpusError, match=r"still\.wav: cannot be decoded"):
         import_stereo(tmp_path, out)
     assert [path.name for path in tmp_path.iterdir()] == ["still.wav"]
+
+
+def test_turns_name_the_recording_that_both_sides_are_of(call: Path, tmp_path: Path) -> None:
+    out, apart = tmp_path / "turns.parquet", tmp_path / "short.parquet"
+    import_stereo(call, out, backchannels=apart)
+    for path in (out, apart):
+        assert set(load_corpus(str(path)).column("recording")) == {"monday-one"}
+
+
+def test_channels_are_counted_before_the_work(call: Path, tmp_path: Path) -> None:
+    calls, lines = shutil.copytree(call, tmp_path / "calls"), list[str]()
+    soundfile.write(calls / "tuesday.wav", np.zeros(8_000), RATE)
+    with pytest.raises(CorpusError, match=r"tuesday\.wav: 1 channel\(s\); expected two"):
+        import_stereo(calls, tmp_path / "turns.parquet", None, lines.append)
+    assert lines == []
 
 
 def test_the_command(call: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -184,6 +184,7 @@ def _rows(
             cut,
             language="en",
             speaker=who.speaker,
+            recording=who.meeting,
             words=words_of(labels),
             tags=["human", "domain:ami"],
         )

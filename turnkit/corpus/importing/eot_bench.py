@@ -19,7 +19,7 @@ from turnkit.corpus.importing.table import (
     source_name,
     wanted_rows,
 )
-from turnkit.corpus.importing.writing import Card, write_corpus
+from turnkit.corpus.importing.writing import RECORDING, Card, write_corpus
 from turnkit.corpus.rows import encode_flac
 from turnkit.corpus.schema import REQUIRED, Turn, parse_row, records
 from turnkit.errors import InputError, SchemaError
@@ -86,6 +86,7 @@ def _as_written(row: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
         "id": turn.id,
         "language": turn.language,
         "speaker": turn.speaker,
+        RECORDING: row.get(RECORDING),
         "transcript": said.strip() or None,
         "audio": {"bytes": _encoded(row, turn), "path": f"{turn.id}.audio"},
         **kept,

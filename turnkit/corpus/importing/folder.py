@@ -216,6 +216,7 @@ def _rows(
                 cut,
                 language=settings.language,
                 speaker=speaker,
+                recording=name,
                 words=words_of(own),
             )
             said = row["transcript"] or text_between(own, cut.onset, cut.offset)

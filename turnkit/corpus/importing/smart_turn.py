@@ -96,7 +96,6 @@ def import_smart_turn(
     facts = {
         "source": f"`{source_name(source)}`",
         "licence": "as its card says",
-        "speakers": "not named: every row counts as one, so splits may share some",
         "spans": "Silero VAD" + (", pauses inside as holds" if settings.pauses else ""),
     }
 

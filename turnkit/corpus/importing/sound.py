@@ -60,6 +60,23 @@ def recording_name(path: Path, source: Path) -> str:
     return "-".join(inner.with_suffix("").parts)
 
 
+def count_channels(path: Path) -> int:
+    """Say how many channels a recording has; it is not decoded.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            return int(file.channels)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise CorpusError(f"{path}: cannot be decoded as audio ({error})") from error
+
+
 def read_channels(path: Path) -> tuple[list[Samples], int]:
     """Decode a recording.
 

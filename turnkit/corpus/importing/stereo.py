@@ -14,24 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from turnkit.audio import Samples
-from turnkit.corpus.importing.crosstalk import find_leaks
 from turnkit.corpus.importing.floor import (
     Cut,
     FloorRules,
-    Run,
     cut_turns,
     find_backchannels,
     group_turns,
 )
 from turnkit.corpus.importing.ledger import Ledger
 from turnkit.corpus.importing.recognising import Recogniser
-from turnkit.corpus.importing.sound import (
-    find_recordings,
-    find_speech,
-    read_channels,
-    recording_name,
-)
+from turnkit.corpus.importing.sides import Call, Side, check_channels, read_call
+from turnkit.corpus.importing.sound import find_recordings, recording_name
 from turnkit.corpus.importing.writing import (
     Card,
     check_apart,
@@ -39,8 +32,8 @@ from turnkit.corpus.importing.writing import (
     cut_row,
     write_corpus,
 )
-from turnkit.corpus.schema import Message, Span, Word
-from turnkit.errors import ConfigError, CorpusError
+from turnkit.corpus.schema import Message, Span
+from turnkit.errors import ConfigError
 
 REMEMBERED = 6
 """Things said before a turn that its row keeps as messages."""
@@ -86,28 +79,6 @@ class StereoSettings:
             raise ConfigError(f"only {self.only!r}: expected one of {', '.join(self.roles)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One channel of a recording.
-
-    Attributes
-    ----------
-    speaker : str
-    samples : ndarray of float32, shape (n,)
-    speech : list of (float, float)
-    words : list of Word
-        Empty where nobody asked for them.
-    leaks : list of (float, float)
-        Where the other side is heard on this channel; no part of `speech`.
-    """
-
-    speaker: str
-    samples: Samples
-    speech: list[Run]
-    words: list[Word]
-    leaks: list[Run] = field(default_factory=list)
-
-
 def import_stereo(
     source: Path,
     out: Path,
@@ -139,8 +110,9 @@ def import_stereo(
     Raises
     ------
     CorpusError
-        If there is no recording, one cannot be read or has not two channels, or no turn
-        was found.
+        If there is no recording, one cannot be read or has not two channels (all are
+        looked at before the work), or no turn was found: recordings with a channel on which
+        nobody is heard, or with one signal on both, are left out.
     ConfigError
         If `out` and `backchannels` are one file.
     MissingAssetError, MissingDependencyError, OfflineError
@@ -149,6 +121,7 @@ def import_stereo(
     settings, ledger = settings or StereoSettings(), Ledger()
     check_apart(out, backchannels)
     files = find_recordings(source)
+    check_channels(files)
     recogniser = (
         None if settings.recogniser is None else Recogniser(settings.recogniser, settings.language)
     )
@@ -156,9 +129,14 @@ def import_stereo(
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for path in files:
-            sides, rate = _read(path, recording_name(path, source), settings, recogniser)
-            found = list(_rows(sides, rate, settings, ledger))
-            short = list(_backchannel_rows(sides, rate, settings))
+            call = read_call(path, recording_name(path, source), settings.roles, recogniser)
+            if isinstance(call, tuple):
+                reason, what = call
+                ledger.drop(reason, what)
+                report(f"{what}: left out, {reason}")
+                continue
+            found = list(_rows(call, settings, ledger))
+            short = list(_backchannel_rows(call, settings))
             ledger.note("backchannels set apart", len(short))
             apart.extend(short if backchannels is not None else [])
             report(f"{path.name}: {len(found)} turns, {len(short)} backchannels")
@@ -187,39 +165,21 @@ def _facts(source: Path, files: Sequence[Path], settings: StereoSettings) -> dic
     }
 
 
-def _read(
-    path: Path, name: str, settings: StereoSettings, recogniser: Recogniser | None
-) -> tuple[list[Side], int]:
-    channels, rate = read_channels(path)
-    if len(channels) != 2:
-        raise CorpusError(f"{path}: {len(channels)} channel(s); expected two, a speaker on each")
-    sides = []
-    for role, channel, other in zip(settings.roles, channels, reversed(channels), strict=True):
-        found = find_speech(channel, rate)
-        leaks = find_leaks(channel, other, rate, found)
-        speech = [run for run in found if run not in leaks]
-        words = recogniser.words(channel, rate, speech) if recogniser else []
-        sides.append(Side(f"{name}-{role}", channel, speech, words, leaks))
-    return sides, rate
-
-
-def _wanted(sides: Sequence[Side], settings: StereoSettings) -> Iterator[tuple[Side, Side]]:
+def _wanted(call: Call, settings: StereoSettings) -> Iterator[tuple[Side, Side]]:
     """Each side whose turns are asked for, and the other."""
-    for role, own, other in zip(settings.roles, sides, reversed(sides), strict=True):
+    for role, own, other in zip(settings.roles, call.sides, reversed(call.sides), strict=True):
         if settings.only in (None, role):
             yield own, other
 
 
-def _rows(
-    sides: Sequence[Side], rate: int, settings: StereoSettings, ledger: Ledger
-) -> Iterator[dict[str, Any]]:
-    for own, other in _wanted(sides, settings):
+def _rows(call: Call, settings: StereoSettings, ledger: Ledger) -> Iterator[dict[str, Any]]:
+    for own, other in _wanted(call, settings):
         said = said_before(own, other, settings.rules)
         ledger.note("stretches that are an echo of the other side", len(own.leaks))
         cuts = cut_turns(
             own.speech,
             other.speech,
-            len(own.samples) / rate,
+            len(own.samples) / call.sample_rate,
             settings.rules,
             ledger,
             name=own.speaker,
@@ -230,10 +190,11 @@ def _rows(
             yield cut_row(
                 f"{own.speaker}-{number:04d}",
                 own.samples,
-                rate,
+                call.sample_rate,
                 cut,
                 language=settings.language,
                 speaker=own.speaker,
+                recording=call.name,
                 words=own.words,
                 messages=before[-REMEMBERED:],
                 tags=["echo"] if any(a < cut.end and b > cut.start for a, b in own.leaks) else [],
@@ -264,12 +225,10 @@ def said_before(own: Side, other: Side, rules: FloorRules) -> list[tuple[float, 
     return sorted(found, key=lambda item: item[0])
 
 
-def _backchannel_rows(
-    sides: Sequence[Side], rate: int, settings: StereoSettings
-) -> Iterator[dict[str, Any]]:
+def _backchannel_rows(call: Call, settings: StereoSettings) -> Iterator[dict[str, Any]]:
     rules = settings.rules
-    for own, other in _wanted(sides, settings):
-        duration = len(own.samples) / rate
+    for own, other in _wanted(call, settings):
+        duration = len(own.samples) / call.sample_rate
         found = find_backchannels(own.speech, other.speech, rules)
         for number, (onset, offset) in enumerate(found):
             end = min(offset + rules.isolation_s, duration)
@@ -280,10 +239,11 @@ def _backchannel_rows(
             yield cut_row(
                 f"{own.speaker}-b{number:04d}",
                 own.samples,
-                rate,
+                call.sample_rate,
                 cut,
                 language=settings.language,
                 speaker=own.speaker,
+                recording=call.name,
                 words=own.words,
                 tags=[BACKCHANNEL],
             )

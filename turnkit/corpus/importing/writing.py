@@ -17,6 +17,12 @@ from turnkit.corpus.schema import Message, Word, hold_counts
 from turnkit.errors import ConfigError, CorpusError
 from turnkit.files import atomic_path, check_output
 
+RECORDING = "recording"
+"""Column that names what a row was cut from: rows of one recording stay in one split."""
+
+UNNAMED = "each counts as one, so splits may share some"
+"""What follows from rows that name no speaker."""
+
 _BATCH = 16
 """Rows that are held in memory and written at a time."""
 
@@ -44,6 +50,7 @@ def make_row(
     *,
     language: str,
     speaker: str | None = None,
+    recording: str | None = None,
     words: Sequence[Word] = (),
     transcript: str | None = None,
     messages: Sequence[Message] = (),
@@ -61,6 +68,8 @@ def make_row(
     spans : iterable of (float, float)
         Silences in seconds; the last is the end of the turn.
     language, speaker : str
+    recording : str, optional
+        What the row was cut from.
     words : sequence of Word
     transcript : str, optional
         By default the words, one after the other.
@@ -72,6 +81,7 @@ def make_row(
         "id": row_id,
         "language": language,
         "speaker": speaker,
+        RECORDING: recording,
         "transcript": text or None,
         "audio": {"bytes": encode_flac(samples, sample_rate), "path": f"{row_id}.flac"},
         "silence_spans": [{"start": start, "end": end} for start, end in spans],
@@ -89,6 +99,7 @@ def cut_row(
     *,
     language: str,
     speaker: str | None,
+    recording: str,
     words: Sequence[Word] = (),
     messages: Sequence[Message] = (),
     tags: Iterable[str] = (),
@@ -103,7 +114,7 @@ def cut_row(
     sample_rate : int
         In Hz.
     cut : Cut
-    language, speaker : str
+    language, speaker, recording : str
     words : sequence of Word
         Of the speaker, times in the recording; those of the turn are kept.
     messages : sequence of Message
@@ -123,6 +134,7 @@ def cut_row(
         [(span.start, span.end) for span in cut.spans],
         language=language,
         speaker=speaker,
+        recording=recording,
         words=inside,
         messages=messages,
         tags=[*tags, *(["overlap"] if cut.overlap else [])],
@@ -135,6 +147,7 @@ class _Counts:
     def __init__(self) -> None:
         self.ids: set[str] = set()
         self.speakers: set[str] = set()
+        self.unnamed = 0
         self.languages: Counter[str] = Counter()
         self.tags: Counter[str] = Counter()
         self.holds = 0
@@ -143,11 +156,22 @@ class _Counts:
     def see(self, row: Mapping[str, Any]) -> None:
         spans = row["silence_spans"]
         self.ids.add(row["id"])
-        self.speakers.add(row.get("speaker") or row["id"])
+        if row.get("speaker"):
+            self.speakers.add(row["speaker"])
+        else:
+            self.unnamed += 1
         self.languages[row["language"]] += 1
         self.tags.update(row.get("tags") or ())
         self.holds += sum(hold_counts(span["end"] - span["start"]) for span in spans[:-1])
         self.seconds += spans[-1]["end"]
+
+    def who(self) -> str:
+        """How many speakers there are, and in how many rows that is not known."""
+        if not self.unnamed:
+            return str(len(self.speakers))
+        if not self.speakers:
+            return f"no row names one: {UNNAMED}"
+        return f"{len(self.speakers)}, and {self.unnamed} rows that name none: {UNNAMED}"
 
 
 def write_corpus(rows: Iterable[Mapping[str, Any]], out: Path, ledger: Ledger, card: Card) -> int:
@@ -178,7 +202,7 @@ def write_corpus(rows: Iterable[Mapping[str, Any]], out: Path, ledger: Ledger, c
     import pyarrow.parquet as pq
 
     check_output(out, folder=False)
-    schema, counts = row_schema(), _Counts()
+    schema, counts = row_schema(texts=[RECORDING]), _Counts()
     known = set(schema.names)
     with atomic_path(out) as aside:
         with pq.ParquetWriter(aside, schema) as writer:
@@ -186,8 +210,8 @@ def write_corpus(rows: Iterable[Mapping[str, Any]], out: Path, ledger: Ledger, c
                 table = [{k: v for k, v in row.items() if k in known} for row in batch]
                 writer.write_table(pa.Table.from_pylist(table, schema=schema))
         if not counts.ids:
-            reasons = "".join(f"; {line}" for line in ledger.lines())
-            raise CorpusError(f"{card.title}: no turns found{reasons}")
+            reasons = "; ".join(ledger.lines() or ["nothing was left out, so the source has none"])
+            raise CorpusError(f"{card.title}: no turns found; {reasons}")
     with atomic_path(card_path(out)) as aside:
         aside.write_text(_card_text(card, counts, ledger), encoding="utf-8")
     return len(counts.ids)
@@ -244,7 +268,7 @@ def _batches(rows: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, An
 def _card_text(card: Card, counts: _Counts, ledger: Ledger) -> str:
     figures = {
         "turns": str(len(counts.ids)),
-        "speakers": str(len(counts.speakers)),
+        "speakers": counts.who(),
         "holds of 0.2 to 5 s": str(counts.holds),
         "hours": f"{counts.seconds / 3600:.2f}",
         "languages": ", ".join(f"{k} {n}" for k, n in sorted(counts.languages.items())),
