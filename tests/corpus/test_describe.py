@@ -120,6 +120,26 @@ def test_a_handful_of_last_words_too_often(good: list[dict[str, Any]]) -> None:
     assert "55% of the transcripts end with a, b, c, d, e:" in finding.message
 
 
+def test_rows_without_an_end_count_none(good: list[dict[str, Any]]) -> None:
+    tags = {1: ["incomplete"], 2: ["backchannel"], 3: ["backchannel", "overlap"], 4: ["overlap"]}
+    found = describe(corpus_of([row | {"tags": tags.get(i)} for i, row in enumerate(good)]))
+    assert (found.rows, len(found.hold_s), len(found.end_s)) == (20, 20, 17)
+    assert found.as_dict()["without_end"] == {"incomplete": 1, "backchannel": 2}
+    told = "  ends         17; rows without one: incomplete (1), backchannel (2)\n"
+    assert told in as_text(found)
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_corpus_that_was_left_half_made(
+    good: list[dict[str, Any]], write_parquet: Callable[..., Path], tmp_path: Path, complete: bool
+) -> None:
+    write_parquet(tmp_path / "data" / "train-00000-of-00001.parquet", good)
+    (tmp_path / "made.json").write_text(json.dumps({"complete": complete}))
+    found = describe(load_corpus(str(tmp_path)))
+    assert ("the same 'turnkit data make' goes on" in as_text(found)) is not complete
+    assert found.usable
+
+
 def test_hardly_any_holds(good: list[dict[str, Any]]) -> None:
     end = {"silence_spans": [{"start": 2.0, "end": 3.0}]}
     (finding,) = describe(corpus_of([row | end for row in good[:19]] + good[19:])).findings

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from turnkit.corpus.reader import load_corpus
 from turnkit.corpus.schema import Span, Turn, Word, parse_row
 from turnkit.corpus.tags import (
+    BACKCHANNEL,
     INCOMPLETE,
     MEANINGS,
     SNR_BANDS,
@@ -178,15 +179,16 @@ def test_meanings() -> None:
     assert not meaning("my:own")
 
 
+@pytest.mark.parametrize("tag", [INCOMPLETE, BACKCHANNEL])
 def test_rows_without_an_end_are_refused_where_ends_are_needed(
-    make_row: MakeRow, write_parquet: Callable[..., Path], tmp_path: Path
+    tag: str, make_row: MakeRow, write_parquet: Callable[..., Path], tmp_path: Path
 ) -> None:
     plain = [make_row(f"{i}{i}{i}{i}") for i in range(3)]
     check_complete(load_corpus(str(write_parquet(tmp_path / "plain.parquet", plain))))
-    rows = [row | {"tags": tags} for row, tags in zip(plain, (["digits"], [INCOMPLETE], None),
+    rows = [row | {"tags": tags} for row, tags in zip(plain, (["digits"], [tag], None),
                                                       strict=True)]  # fmt: skip
     corpus = load_corpus(str(write_parquet(tmp_path / "cut.parquet", rows)))
-    with pytest.raises(CorpusError, match="1 rows are tagged 'incomplete', such as 1111"):
+    with pytest.raises(CorpusError, match=f"1 rows are tagged '{tag}', such as 1111: it"):
         check_complete(corpus)
 
 

@@ -6,13 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from turnkit.corpus.checking.turns import Finding, TurnFacts, check_corpus, check_turns, turn_facts
 from turnkit.corpus.reader import Corpus
-from turnkit.errors import SchemaError
+from turnkit.corpus.tags import no_end
+from turnkit.corpus.unfinished import unfinished
+from turnkit.errors import CorpusError, SchemaError
 
 HOLD_EDGES_S = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, math.inf)
 END_EDGES_S = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, math.inf)
@@ -44,6 +46,8 @@ class Description:
         Rows of each rate in Hz, of each language.
     hold_s, end_s, turn_s : tuple of float
         Duration in seconds of every hold, of every end of turn and of every row.
+    without_end : dict of str to int
+        Rows that have no end of a turn, by the tag that says so.
     counted_holds : int
         Holds that count, 0.2 to 5 s long.
     findings : tuple of Finding
@@ -63,6 +67,7 @@ class Description:
     end_s: tuple[float, ...]
     turn_s: tuple[float, ...]
     counted_holds: int
+    without_end: dict[str, int]
     findings: tuple[Finding, ...]
 
     @property
@@ -85,6 +90,7 @@ class Description:
             "holds": len(self.hold_s),
             "counted_holds": self.counted_holds,
             "ends": len(self.end_s),
+            "without_end": self.without_end,
             "hold_s": _summary(self.hold_s, HOLD_EDGES_S),
             "end_s": _summary(self.end_s, END_EDGES_S),
             "turn_s": _summary(self.turn_s, TURN_EDGES_S),
@@ -99,20 +105,12 @@ def describe(corpus: Corpus) -> Description:
 
     Rows that break the schema become a finding instead of an error.
     """
-    facts: list[TurnFacts] = []
-    broken: list[SchemaError] = []
-    languages: Counter[str] = Counter()
-    for index in range(len(corpus)):
-        try:
-            turn = corpus[index]
-        except SchemaError as error:
-            broken.append(error)
-            continue
-        facts.append(turn_facts(turn))
-        languages[turn.language] += 1
+    rows, broken = _read(corpus)
+    facts = [row.facts for row in rows]
     ids = [str(row) for row in corpus.column("id")]
     findings = [
         *(Finding(UNUSABLE, str(error), (error.row,)) for error in broken),
+        *_check_finished(corpus),
         *check_corpus(ids, corpus.labels, corpus.digests, facts),
         *check_turns(facts),
     ]
@@ -126,13 +124,43 @@ def describe(corpus: Corpus) -> Description:
         rows_per_speaker=(min(named.values()), max(named.values())) if named else (0, 0),
         hours=sum(turn.duration for turn in facts) / 3600.0,
         sample_rates=dict(Counter(turn.sample_rate for turn in facts).most_common()),
-        languages=dict(languages.most_common()),
+        languages=dict(Counter(row.language for row in rows).most_common()),
         hold_s=tuple(duration for turn in facts for duration in turn.pauses),
-        end_s=tuple(turn.end for turn in facts),
+        end_s=tuple(row.facts.end for row in rows if row.no_end is None),
         turn_s=tuple(turn.duration for turn in facts),
         counted_holds=sum(turn.holds for turn in facts),
+        without_end=dict(Counter(row.no_end for row in rows if row.no_end is not None)),
         findings=tuple(findings),
     )
+
+
+class _Row(NamedTuple):
+    """What is kept of a row that can be read."""
+
+    facts: TurnFacts
+    language: str
+    no_end: str | None
+
+
+def _read(corpus: Corpus) -> tuple[list[_Row], list[SchemaError]]:
+    rows: list[_Row] = []
+    broken: list[SchemaError] = []
+    for index in range(len(corpus)):
+        try:
+            turn = corpus[index]
+        except SchemaError as error:
+            broken.append(error)
+        else:
+            rows.append(_Row(turn_facts(turn), turn.language, no_end(turn.tags)))
+    return rows, broken
+
+
+def _check_finished(corpus: Corpus) -> list[Finding]:
+    try:
+        message = unfinished(corpus.name)
+    except CorpusError:  # a name of one's own, for rows that are no file
+        return []
+    return [] if message is None else [Finding("unfinished", message)]
 
 
 def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:

@@ -36,13 +36,14 @@ def as_text(description: Description) -> str:
     speakers = f"{d.speakers} speakers ({each} turns each)"
     rates = ", ".join(f"{rate} Hz ({rows})" for rate, rows in d.sample_rates.items())
     languages = ", ".join(f"{name} ({rows})" for name, rows in d.languages.items())
+    no_end = ", ".join(f"{tag} ({rows})" for tag, rows in d.without_end.items())
     lines = [
         f"{d.name}{'  [synthetic]' if d.synthetic else ''}",
         f"  turns        {d.rows}, of {speakers if d.speakers else 'speakers not named'}",
         f"  audio        {d.hours:.2f} h; {rates}; language {languages}",
         f"  holds        {len(d.hold_s)}, of which {d.counted_holds} count "
         f"({MIN_HOLD_S:g} to {MAX_HOLD_S:g} s)",
-        f"  ends         {len(d.end_s)}",
+        f"  ends         {len(d.end_s)}{f'; rows without one: {no_end}' if no_end else ''}",
         f"  fingerprint  {d.fingerprint}",
         *_bars("holds, seconds", d.hold_s, HOLD_EDGES_S),
         *_bars("silence after the end of the turn, seconds", d.end_s, END_EDGES_S),

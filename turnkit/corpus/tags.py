@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,12 @@ from turnkit.timing import to_samples
 INCOMPLETE = "incomplete"
 """Tag of a row that was cut off: its last silence is a hold, not the end of the turn."""
 
+BACKCHANNEL = "backchannel"
+"""Tag of a row that is no turn, such as a "mm-hm" while another goes on."""
+
+NO_END = {INCOMPLETE: "it ends in a hold", BACKCHANNEL: "it takes no turn"}
+"""Tags of rows whose last silence is no end of a turn, and why: never scored as one."""
+
 MEANINGS = {
     "human": "said by people",
     SYNTHETIC: "said by a machine",
@@ -36,7 +42,7 @@ MEANINGS = {
     "correction": "takes something back",
     "trailing": "ends on a word that sounds as if more came",
     "overlap": "somebody else speaks into it",
-    "backchannel": "a word in passing that takes no turn",
+    BACKCHANNEL: "a word in passing that takes no turn",
     INCOMPLETE: "cut off before its end: its last silence is a hold",
     "telephone": "8 kHz, as a telephone carries it",
     "opus": "went through an Opus codec",
@@ -106,16 +112,21 @@ def check_complete(corpus: Corpus) -> None:
     Raises
     ------
     CorpusError
-        If rows are tagged ``incomplete``.
+        If rows are tagged ``incomplete`` or ``backchannel``.
     """
-    pairs = zip(corpus.column("id"), corpus.column("tags"), strict=True)
-    found = [str(row) for row, tags in pairs if INCOMPLETE in stored_tags(tags)]
-    if found:
-        raise CorpusError(
-            f"corpus {corpus.name}: {len(found)} rows are tagged {INCOMPLETE!r}, such as "
-            f"{found[0]}: they end in a hold and have no end of turn; 'turnkit data mix' leaves "
-            "them out"
-        )
+    pairs = list(zip(corpus.column("id"), corpus.column("tags"), strict=True))
+    for tag, why in NO_END.items():
+        found = [str(row) for row, tags in pairs if tag in stored_tags(tags)]
+        if found:
+            raise CorpusError(
+                f"corpus {corpus.name}: {len(found)} rows are tagged {tag!r}, such as {found[0]}: "
+                f"{why} and has no end; 'turnkit data mix' leaves such rows out"
+            )
+
+
+def no_end(tags: Collection[str]) -> str | None:
+    """Tag that says that a row has no end of a turn; None if it has one."""
+    return next((tag for tag in NO_END if tag in tags), None)
 
 
 def stored_tags(value: Any) -> tuple[str, ...]:

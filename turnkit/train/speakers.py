@@ -69,7 +69,7 @@ def open_corpora(recipe: Recipe) -> list[TrainingCorpus]:
         If a corpus is not named.
     CorpusError, OfflineError
         If one cannot be opened, has too few speakers, or is to teach labels and has rows
-        that are tagged ``incomplete``.
+        that are tagged ``incomplete`` or ``backchannel``.
     """
     opened = [_open(i, entry, recipe) for i, entry in enumerate(recipe.data.corpora)]
     speakers = {s for each in opened if each.validation for s in each.validation.speakers}

@@ -201,7 +201,10 @@ def test_a_split_that_is_all_left_out() -> None:
 
 
 def test_a_row_without_an_end_is_left_out() -> None:
-    rows = [candidate(0, complete=False), candidate(1)]
+    rows = [candidate(0, no_end="incomplete"), candidate(1), candidate(2, no_end="backchannel")]
     found, ledger = choose(settings(), {"train": rows})
     assert [row.id for row in found["train"]] == ["r1"]
-    assert left_out(ledger) == {("train", 0, "incomplete: it ends in a hold"): 1}
+    assert left_out(ledger) == {
+        ("train", 0, "incomplete: it ends in a hold"): 1,
+        ("train", 0, "backchannel: it takes no turn"): 1,
+    }

@@ -198,16 +198,23 @@ def test_sound_files_are_taken_in(make_row: MakeRow, tmp_path: Path) -> None:
     assert corpus[0].tags == {"domain:sounds"}
 
 
-def test_rows_that_end_in_a_hold_are_no_turns(
-    make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
+@pytest.mark.parametrize(
+    ("tag", "reason"),
+    [
+        ("incomplete", "incomplete: it ends in a hold"),
+        ("backchannel", "backchannel: it takes no turn"),
+    ],
+)
+def test_rows_without_an_end_are_no_turns(
+    tag: str, reason: str, make_row: MakeRow, write_parquet: WriteParquet, tmp_path: Path
 ) -> None:
-    rows = [make_row("good", tags=["digits"]), make_row("cut", tags=["incomplete"])]
+    rows = [make_row("good", tags=["digits"]), make_row("cut", tags=["digits", tag])]
     path = write_parquet(tmp_path / "x.parquet", rows)
     record = mix(MixSettings((MixSource(str(path)),)), tmp_path / "mix")
     (corpus,) = load_splits(str(tmp_path / "mix")).values()
     assert corpus.column("id") == ["good"]
     (left,) = record["left_out"]
-    assert (left["rows"], left["reason"]) == (1, "incomplete: it ends in a hold")
+    assert (left["rows"], left["reason"]) == (1, reason)
 
 
 def test_nothing_is_left_behind_by_a_failure(

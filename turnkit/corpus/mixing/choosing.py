@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from turnkit.corpus.mixing.settings import MixSettings
+from turnkit.corpus.tags import NO_END
 from turnkit.errors import ConfigError, CorpusError
 
 _AUDIO = "audio"
@@ -35,8 +36,8 @@ class Candidate:
     domain : str
     digest : str
         Hash of its encoded audio.
-    complete : bool
-        Whether its last silence is the end of the turn.
+    no_end : str or None
+        Tag that says why its last silence is not the end of a turn; None if it is.
     """
 
     source: int
@@ -45,7 +46,7 @@ class Candidate:
     speaker: str | None
     domain: str
     digest: str
-    complete: bool = True
+    no_end: str | None = None
     recording: str | None = None
 
 
@@ -110,8 +111,8 @@ def _whole_and_once(split: str, rows: Sequence[Candidate], ledger: Ledger) -> li
     seen: set[str] = set()
     kept = []
     for row in rows:
-        if not row.complete:
-            ledger.drop(split, row, "incomplete: it ends in a hold")
+        if row.no_end is not None:
+            ledger.drop(split, row, f"{row.no_end}: {NO_END[row.no_end]}")
             continue
         if row.digest in seen:
             ledger.drop(split, row, "audio comes twice")

@@ -19,7 +19,7 @@ from turnkit.corpus.reader import Corpus, load_splits
 from turnkit.corpus.rows import encode_flac, row_schema
 from turnkit.corpus.schema import Turn, parse_row
 from turnkit.corpus.split import split_by_speaker
-from turnkit.corpus.tags import INCOMPLETE, stored_tags
+from turnkit.corpus.tags import no_end, stored_tags
 from turnkit.errors import ConfigError, CorpusError
 from turnkit.files import check_output, sha256_file
 from turnkit.settings_file import apply_override, build, load_yaml, plain
@@ -176,10 +176,9 @@ def _candidates(number: int, source: MixSource, corpus: Corpus) -> Iterator[Cand
         domain = source.domain or told or source.label
         mark = f"@{domain}" if source.qualify else ""
         label = None if speaker is None else f"{speaker}{mark}"
-        complete = INCOMPLETE not in known
         # another source may have another recording of that name
         whole = None if recording is None else f"{known_as}/{recording}"
-        yield Candidate(number, row, f"{name}{mark}", label, domain, digest, complete, whole)
+        yield Candidate(number, row, f"{name}{mark}", label, domain, digest, no_end(known), whole)
 
 
 def _encoded(audio: Any, turn: Turn, name: str) -> dict[str, Any]:
