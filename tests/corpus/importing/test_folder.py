@@ -192,6 +192,24 @@ def test_an_rttm_of_several_recordings(tmp_path: Path) -> None:
         ("a.json", '[{"word": "a", "start": 1}]', r"word 0: None: expected seconds"),
         ("a.json", '[{"start": 1, "end": 2}]', r"word 0: '': expected a text"),
         ("a.json", "[3]", r"word 0: 3: expected an object"),
+        ("a.json", "[" * 100_000, r"a\.json: no JSON"),
+        ("a.json", "9" * 5_000, r"a\.json: no JSON"),
+        ("a.json", '[{"word": "a", "start": 1' + "0" * 400 + "}]", r"word 0: 10*: expected sec"),
+        (
+            "a.json",
+            '[{"word": "a", "start": 1, "end": 2, "channel": "0"}]',
+            r"a\.json, word 0: channel '0': expected a whole number; the first is 0",
+        ),
+        (
+            "a.json",
+            '[{"word": "a", "start": 1, "end": 2, "channel": true}]',
+            r"word 0: channel True: expected a whole number",
+        ),
+        (
+            "a.json",
+            '[{"word": "a", "start": 1, "end": 2, "speaker": {"id": 3}}]',
+            r"word 0: speaker {'id': 3}: expected a name or a whole number",
+        ),
         ("a.TextGrid", "no grid", r"a\.TextGrid: cannot be read as a TextGrid"),
     ],
 )

@@ -63,7 +63,7 @@ def seconds(value: object, where: str) -> float:
         number = float(value)
         if not math.isfinite(number):
             raise ValueError
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise CorpusError(f"{where}: {value!r}: expected seconds") from error
     return number
 

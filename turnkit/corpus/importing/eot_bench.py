@@ -86,7 +86,7 @@ def _as_written(row: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
         "id": turn.id,
         "language": turn.language,
         "speaker": turn.speaker,
-        RECORDING: row.get(RECORDING),
+        RECORDING: turn.recording,
         "transcript": said.strip() or None,
         "audio": {"bytes": _encoded(row, turn), "path": f"{turn.id}.audio"},
         **kept,

@@ -7,8 +7,8 @@
     {"segments": [{"start": 0.4, "end": 2.1, "text": "Hello there.", "speaker": "A",
                    "words": [...]}, ...]}
 
-``text`` may stand for ``word``. Speakers are optional, of a word or of its segment;
-``channel``, counted from 0, too. A segment with words is only asked for its speaker, unless
+``text`` may stand for ``word``. Speakers are optional, of a word or of its segment: names, or
+the whole numbers of a diarisation; ``channel``, a whole number counted from 0, too. A segment with words is only asked for its speaker, unless
 one of the words has no times (aligners leave out numbers): then it is one stretch of speech,
 since a word that is passed over would look like a pause.
 """
@@ -34,8 +34,8 @@ def read_json_words(path: Path) -> list[Label]:
     """
     try:
         document = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise CorpusError(f"{path}: no JSON ({error})") from error
+    except (ValueError, RecursionError) as error:  # numbers or nesting past all sense, too
+        raise CorpusError(f"{path}: no JSON that can be read ({error})") from error
     if isinstance(document, list):
         return list(_labels(path, document, {}, words=True))
     if isinstance(document, Mapping):
@@ -65,16 +65,26 @@ def _labels(
             yield from _labels(path, item["words"], item, words=True)
             continue
         text = item.get("word", item.get("text", ""))
-        speaker = item.get("speaker", about.get("speaker"))
-        channel = item.get("channel", about.get("channel"))
         if not isinstance(text, str) or (words and not text.strip()):
             raise CorpusError(f"{where}: {text!r}: expected a text")
         yield make_label(
             where,
-            "" if speaker is None else str(speaker),
+            _speaker(where, item.get("speaker", about.get("speaker"))),
             item.get("start"),
             item.get("end"),
             text,
             is_word=words,
-            channel=channel if isinstance(channel, int) else None,
+            channel=_channel(where, item.get("channel", about.get("channel"))),
         )
+
+
+def _speaker(where: str, given: Any) -> str:
+    if isinstance(given, bool) or not isinstance(given, str | int | None):
+        raise CorpusError(f"{where}: speaker {given!r}: expected a name or a whole number")
+    return "" if given is None else str(given)
+
+
+def _channel(where: str, given: Any) -> int | None:
+    if isinstance(given, bool) or not isinstance(given, int | None):
+        raise CorpusError(f"{where}: channel {given!r}: expected a whole number; the first is 0")
+    return given

@@ -9,7 +9,7 @@ Intervals that are empty or say ``sil``, ``sp``, ``#``, ``<p:>`` and the like ar
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,14 @@ from turnkit.errors import CorpusError, MissingDependencyError
 
 SILENCES = frozenset({"", "sil", "sp", "silence", "pause", "#", "<p:>", "<sil>", "<eps>", "_", "-"})
 """Labels, in lower case, of intervals in which nobody speaks."""
+
+_TIERS = re.compile(r"^(?:tiers\? )?<exists>\s*(?:size\s*=\s*)?(\d+)\s*$", re.M)
+_ENTRIES = re.compile(
+    r"^\s*(?:intervals|points)\s*:\s*size\s*=\s*(\d+)\s*$"
+    r'|^"(?:IntervalTier|TextTier)"\s+"(?:[^"]|"")*"\s+\S+\s+\S+\s+(\d+)\s*$',
+    re.M,
+)
+"""How many tiers a file announces, and how many entries of each, in the long form or the short."""
 
 _PART = re.compile(r"(?:(?P<speaker>.*?)\s*[-_:/ ]\s*)?(?P<part>words?|phones?|phonemes?)", re.I)
 
@@ -34,33 +42,63 @@ def read_textgrid(path: Path, tiers: Sequence[str] = ()) -> list[Label]:
     Raises
     ------
     CorpusError
-        If it cannot be read, or has no tier of a name that is asked for.
+        If it cannot be read, holds not as much as it announces, or has no interval tier or
+        none of a name that is asked for.
     MissingDependencyError
         If praatio is not installed.
     """
-    try:
-        from praatio import textgrid
-        from praatio.utilities.errors import PraatioException
-    except ImportError as error:
-        raise MissingDependencyError("praatio", "data", "reading a TextGrid") from error
-    try:
-        grid = textgrid.openTextgrid(str(path), False, "silence", "rename")
-    except (PraatioException, ValueError, LookupError, AssertionError) as error:
-        raise CorpusError(f"{path}: cannot be read as a TextGrid ({error})") from error
-    known: dict[str, Any] = {
-        tier.name: tier for tier in grid.tiers if isinstance(tier, textgrid.IntervalTier)
-    }
+    known = _interval_tiers(path)
     missing = [name for name in tiers if name not in known]
     if missing:
         raise CorpusError(f"{path}: no interval tier {missing[0]!r}; it has {', '.join(known)}")
     labels = []
     for name in tiers or _chosen(list(known)):
         speaker, part = split_name(name)
-        for start, end, text in known[name].entries:
+        for start, end, text in known[name]:
             if text.strip().lower() not in SILENCES:
                 where, is_word = f"{path}, tier {name!r}", part == "words"
                 labels.append(make_label(where, speaker, start, end, text, is_word=is_word))
     return labels
+
+
+def _interval_tiers(path: Path) -> dict[str, Sequence[tuple[float, float, str]]]:
+    """Read the entries of the interval tiers, by the names of these."""
+    try:
+        from praatio import textgrid
+        from praatio.utilities.errors import PraatioException
+    except ImportError as error:
+        raise MissingDependencyError("praatio", "data", "reading a TextGrid") from error
+    try:
+        # Empty intervals are counted, too.
+        tiers: Sequence[Any] = textgrid.openTextgrid(str(path), True, "silence", "rename").tiers
+    except (PraatioException, ValueError, LookupError, AssertionError) as error:
+        raise CorpusError(f"{path}: cannot be read as a TextGrid ({error})") from error
+    except (AttributeError, TypeError, RecursionError) as error:  # JSON of another form
+        raise CorpusError(f"{path}: cannot be read as a TextGrid ({error})") from error
+    _check_whole(path, {tier.name: len(tier.entries) for tier in tiers})
+    known = {t.name: t.entries for t in tiers if isinstance(t, textgrid.IntervalTier)}
+    if tiers and not known:
+        names = ", ".join(repr(tier.name) for tier in tiers)
+        raise CorpusError(f"{path}: point tiers only ({names}); expected an interval tier")
+    return known
+
+
+def _check_whole(path: Path, held: Mapping[str, int]) -> None:
+    """See that a file holds what it announces; one that was cut off reads as a shorter one."""
+    raw = path.read_bytes()
+    text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
+    tiers = _TIERS.search(text)
+    if tiers is None:  # JSON, which cannot be read without its end
+        return
+    if int(tiers[1]) != len(held):
+        raise CorpusError(f"{path}: announces {tiers[1]} tiers, holds {len(held)}; cut off?")
+    announced = [int(long or short) for long, short in _ENTRIES.findall(text)]
+    for number, (name, count) in enumerate(held.items()):
+        expected = announced[number] if number < len(announced) else None
+        if count != expected:
+            raise CorpusError(
+                f"{path}, tier {name!r}: announces {expected} entries, holds {count}; cut off?"
+            )
 
 
 def split_name(tier: str) -> tuple[str, str]:
