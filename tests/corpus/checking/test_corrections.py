@@ -40,6 +40,8 @@ CORRECTIONS = st.builds(
     last=st.sampled_from([None, "end", "hold"]),
     drop=st.booleans(),
     note=st.text(),
+    corpus=st.none() | st.text(),
+    audio=st.none() | st.text(),
 )
 
 
@@ -53,9 +55,19 @@ def test_what_is_written_is_read(tmp_path_factory: Any, corrections: list[Correc
 
 def test_the_last_line_of_a_row_counts() -> None:
     text = '{"id": "a", "drop": true}\n\n{"id": "b"}\n{"id": "a", "note": "kept"}\n'
-    first, second = parse_corrections(text, "here")
-    assert first == Correction("a", note="kept")
-    assert second == Correction("b")
+    assert parse_corrections(text, "here") == [Correction("b"), Correction("a", note="kept")]
+
+
+def test_the_last_line_of_a_row_counts_with_or_without_a_split(
+    corpus: Path, tmp_path: Path
+) -> None:
+    lines = ['{"id": "t1", "split": "train"}', '{"id": "t1", "drop": true}']
+    for order, dropped in ((lines, 1), (lines[::-1], 0), ([lines[0], *lines], 1)):
+        given = parse_corrections("\n".join(order), "here")
+        done = relabel(load_corpus(str(corpus)), given, tmp_path / "out.parquet", "train")
+        assert done.dropped == dropped
+    given = parse_corrections("\n".join([*lines, lines[0]]), "here")
+    assert relabel(load_corpus(str(corpus)), given, tmp_path / "o.parquet", "train").dropped == 0
 
 
 @pytest.mark.parametrize(
@@ -67,11 +79,15 @@ def test_the_last_line_of_a_row_counts() -> None:
         ('{"id": "a", "lats": "end"}', "row a: lats: expected id, split, spans"),
         ('{"id": "a", "last": "no"}', "last 'no': expected 'end' or 'hold'"),
         ('{"id": "a", "drop": "yes"}', "expected drop to be true or false"),
-        ('{"id": "a", "split": 3}', "split 3: expected a name"),
+        ('{"id": "a", "split": 3}', "split 3: expected a text"),
+        ('{"id": "a", "audio": 3}', "audio 3: expected a text"),
         ('{"id": "a", "spans": []}', "spans: expected a list"),
         ('{"id": "a", "spans": [{"start": 2, "end": 1}]}', "span 0"),
         ('{"id": "a", "spans": [{"start": NaN, "end": 1}]}', "span 0"),
         ('{"id": "a", "spans": [{"start": -1, "end": 1}]}', "span 0"),
+        (f'{{"id": "a", "spans": [{{"start": 0, "end": {"9" * 400}}}]}}', "span 0"),
+        (f'{{"id": "a", "spans": [{{"start": 0, "end": {"9" * 5000}}}]}}', "line 2: not JSON"),
+        ("[" * 100_000, "line 2: not JSON"),
     ],
 )
 def test_lines_that_do_not_fit_are_named(line: str, told: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.agent.browser import Browser, Page, chromium
-from turnkit.corpus.checking.corrections import Correction, read_corrections
+from turnkit.corpus.checking.corrections import CORRECTIONS, Correction, read_corrections
 from turnkit.corpus.checking.doubts import Doubt
 from turnkit.corpus.checking.inspection import Report, SplitReport
 from turnkit.corpus.checking.page import choose_rows, write_page
-from turnkit.corpus.checking.serving import CORRECTIONS, make_server
-from turnkit.corpus.reader import load_splits
+from turnkit.corpus.checking.serving import make_server
+from turnkit.corpus.reader import load_corpus, load_splits
 from turnkit.corpus.schema import Span
 from turnkit.errors import ConfigError
 
@@ -125,6 +126,31 @@ def test_what_is_no_correction_is_refused_and_the_file_stays(port: int, folder: 
     assert read_corrections(folder / CORRECTIONS) == [Correction("t0")]
 
 
+def test_a_body_that_was_cut_short_is_refused_and_the_file_stays(port: int, folder: Path) -> None:
+    ask(port, "PUT", f"/{CORRECTIONS}", '{"id": "t0"}\n{"id": "t2"}\n')
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        head = f"PUT /{CORRECTIONS} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 26\r\n"
+        connection.sendall(f'{head}\r\n{{"id": "t0"}}\n'.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 400 " in connection.recv(1_000).partition(b"\r\n")[0]
+    assert len(read_corrections(folder / CORRECTIONS)) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"id": "t0", "spans": [{{"start": 0, "end": {"9" * 400}}}]}}',
+        f'{{"id": "t0", "spans": [{{"start": 0, "end": {"9" * 5_000}}}]}}',
+        '{"id": "t0", "note": "\\ud800"}',
+        '{"id": "\\ud800", "last": 1}',
+    ],
+    ids=["400 digits", "5000 digits", "half a character", "half a character in a message"],
+)
+def test_whatever_is_sent_gets_an_answer(port: int, folder: Path, line: str) -> None:
+    assert ask(port, "PUT", f"/{CORRECTIONS}", line)[0] == 400
+    assert not (folder / CORRECTIONS).exists()
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}],
@@ -171,9 +197,13 @@ def test_corrections_made_in_a_browser_are_there_again(
         page.evaluate("document.querySelectorAll('.drop')[1].click()")
         page.evaluate("document.querySelectorAll('.hold')[0].click()")
         page.wait_for(SAVED)
+        # Each says what it is of.
+        first, _, third = load_corpus(str(folder.parent / "train.parquet")).digests
+        name = str(folder.parent / "train.parquet")
+        spans = (Span(0.8, 1.3), Span(2.25, 3.0))
         expected = [
-            Correction("t0", "train", (Span(0.8, 1.3), Span(2.25, 3.0)), "hold"),
-            Correction("t2", "train", drop=True),
+            Correction("t0", "train", spans, "hold", corpus=name, audio=first),
+            Correction("t2", "train", drop=True, corpus=name, audio=third),
         ]
         assert read_corrections(folder / CORRECTIONS) == expected
         page.goto(address)

@@ -3,15 +3,17 @@
 ::
 
     {"id": "a-001", "split": "train", "spans": [{"start": 1.2, "end": 3.0}],
-     "last": "end", "drop": false, "note": "breath, not speech"}
+     "last": "end", "drop": false, "note": "breath, not speech",
+     "corpus": "calls.parquet", "audio": "9b1f..."}
 
-Everything but `id` is optional. Where a row has several lines, the last counts.
+Everything but `id` is optional. Where a row has several lines, the last counts. The page
+adds the corpus and a hash of the row's audio, which keep corrections from other corpora.
 """
 
 from __future__ import annotations
 
 import json
-import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,13 @@ from turnkit.corpus.schema import Span
 from turnkit.errors import CorpusError
 from turnkit.files import atomic_path
 
-_FIELDS = ("id", "split", "spans", "last", "drop", "note")
+CORRECTIONS = "corrections.jsonl"
+"""Name of the file in a page's folder."""
+
+_FIELDS = ("id", "split", "spans", "last", "drop", "note", "corpus", "audio")
+
+_MOST_S = 1e9
+"""No recording is longer; whole numbers of any length are read from JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,10 @@ class Correction:
         Whether the row is to be left out.
     note : str
         For whoever reads the corrections.
+    corpus : str or None
+        Name of the corpus, as it was checked.
+    audio : str or None
+        Hash of the row's audio, see `Corpus.digests`; None for whatever it is.
     """
 
     id: str
@@ -49,6 +61,8 @@ class Correction:
     last: Literal["end", "hold"] | None = None
     drop: bool = False
     note: str = ""
+    corpus: str | None = None
+    audio: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as `parse_correction` takes them."""
@@ -60,6 +74,8 @@ class Correction:
             "last": self.last,
             "drop": self.drop,
             "note": self.note,
+            "corpus": self.corpus,
+            "audio": self.audio,
         }
 
 
@@ -82,15 +98,17 @@ def parse_correction(value: Any, where: str) -> Correction:
     where = f"{where}: row {value['id']}"
     if unknown := [str(name) for name in value if name not in _FIELDS]:
         raise CorpusError(f"{where}: {', '.join(unknown)}: expected {', '.join(_FIELDS)}")
-    split, last = value.get("split"), value.get("last")
-    drop, note = value.get("drop") or False, value.get("note") or ""
-    if split is not None and not isinstance(split, str):
-        raise CorpusError(f"{where}: split {split!r}: expected a name")
+    last, drop, note = value.get("last"), value.get("drop") or False, value.get("note") or ""
+    names = {name: value.get(name) for name in ("split", "corpus", "audio")}
+    for name, given in names.items():
+        if given is not None and not isinstance(given, str):
+            raise CorpusError(f"{where}: {name} {reprlib.repr(given)}: expected a text")
     if last not in (None, "end", "hold"):
-        raise CorpusError(f"{where}: last {last!r}: expected 'end' or 'hold'")
+        raise CorpusError(f"{where}: last {reprlib.repr(last)}: expected 'end' or 'hold'")
     if not isinstance(drop, bool) or not isinstance(note, str):
         raise CorpusError(f"{where}: expected drop to be true or false, and note a text")
-    return Correction(value["id"], split, _spans(value.get("spans"), where), last, drop, note)
+    spans = _spans(value.get("spans"), where)
+    return Correction(value["id"], spans=spans, last=last, drop=drop, note=note, **names)
 
 
 def parse_corrections(text: str, where: str) -> list[Correction]:
@@ -109,9 +127,11 @@ def parse_corrections(text: str, where: str) -> list[Correction]:
         place = f"{where}, line {number}"
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also of a number that is too long
             raise CorpusError(f"{place}: not JSON ({error})") from error
         correction = parse_correction(value, place)
+        # Behind all that went before: one without a split may be about the same row.
+        found.pop((correction.id, correction.split), None)
         found[correction.id, correction.split] = correction
     return list(found.values())
 
@@ -149,8 +169,8 @@ def _spans(value: Any, where: str) -> tuple[Span, ...] | None:
         start, end = bounds.get("start"), bounds.get("end")
         if not _is_second(start) or not _is_second(end) or not start < end:
             raise CorpusError(
-                f"{where}: span {number}: {item!r}: expected {{start, end}} in seconds, the "
-                "start before the end"
+                f"{where}: span {number}: {reprlib.repr(item)}: expected {{start, end}} in "
+                "seconds, the start before the end"
             )
         found.append(Span(float(start), float(end)))
     return tuple(sorted(found, key=lambda span: span.start))
@@ -158,4 +178,4 @@ def _spans(value: Any, where: str) -> tuple[Span, ...] | None:
 
 def _is_second(value: Any) -> TypeGuard[float]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value >= 0
+    return number and 0 <= value <= _MOST_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from turnkit.audio import Samples
+from turnkit.corpus.checking.belonging import check_saved
 from turnkit.corpus.checking.doubts import Doubt
 from turnkit.corpus.checking.inspection import UNUSABLE, Report
 from turnkit.corpus.checking.present import probe_lines
@@ -39,7 +41,7 @@ def write_page(
     Parameters
     ----------
     folder : Path
-        Made if it is not there; corrections in it are kept.
+        Made if it is not there; corrections in it are kept, if they are of this corpus.
     splits : mapping of str to Corpus
         What the report is about.
     report : Report
@@ -54,6 +56,8 @@ def write_page(
 
     Raises
     ------
+    CorpusError
+        If the folder holds corrections of another corpus.
     MissingDependencyError
         If jinja2 is not installed.
     """
@@ -61,6 +65,7 @@ def write_page(
         import jinja2
     except ImportError as error:
         raise MissingDependencyError("jinja2", "eval", "the page of a check") from error
+    check_saved(folder, splits)
     cards: list[dict[str, Any]] = []
     doubts = [(name, doubt) for name, split in report.splits.items() for doubt in split.doubts]
     for name, index, found in choose_rows(doubts, limit):
@@ -68,11 +73,13 @@ def write_page(
         file = f"{AUDIO}/{len(cards):04d}.flac"
         with atomic_path(folder / file) as aside:
             aside.write_bytes(encode_flac(turn.samples, turn.sample_rate))
-        cards.append(_card(turn, name, file, found))
+        source = {"corpus": splits[name].name, "audio": splits[name].digests[index]}
+        cards.append(_card(turn, name, file, found) | source)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    source = resources.files("turnkit.corpus.checking").joinpath("page.html").read_text("utf-8")
-    html = environment.from_string(source).render(
+    text = resources.files("turnkit.corpus.checking").joinpath("page.html").read_text("utf-8")
+    html = environment.from_string(text).render(
         title=title,
+        fingerprint=_fingerprint(splits),
         splits=[
             (split.name, split.rows, list(probe_lines(split))) for split in report.splits.values()
         ],
@@ -141,6 +148,14 @@ def waveform(samples: Samples, bins: int = _BINS) -> list[int]:
     edges = np.linspace(0, len(samples), min(bins, len(samples)) + 1).astype(int)[:-1]
     peaks = np.maximum.reduceat(np.abs(samples), edges)
     return [round(100 * peak) for peak in (peaks / max(float(peaks.max()), 1e-9)).tolist()]
+
+
+def _fingerprint(splits: Mapping[str, Corpus]) -> str:
+    """Hash of the audio of all rows; a browser keeps corrections under it."""
+    total = hashlib.sha256()
+    for name, corpus in splits.items():
+        total.update(json.dumps([name, corpus.digests]).encode())
+    return total.hexdigest()[:16]
 
 
 def _card(turn: Turn, split: str, file: str, doubts: Iterable[Doubt]) -> dict[str, Any]:

@@ -14,13 +14,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from turnkit.corpus.checking.corrections import parse_corrections, write_corrections
+from turnkit.corpus.checking.corrections import (
+    CORRECTIONS,
+    parse_corrections,
+    write_corrections,
+)
 from turnkit.corpus.checking.page import AUDIO
 from turnkit.errors import ConfigError, CorpusError
 
 HOST = "127.0.0.1"
-CORRECTIONS = "corrections.jsonl"
-"""Name of the file in the page's folder."""
 
 _MOST_BYTES = 16 << 20
 _SOUND = re.compile(rf"/{AUDIO}/(\d{{4,}}\.flac)")
@@ -104,8 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif not 0 <= length <= _MOST_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        elif len(body := self.rfile.read(length)) < length:
+            text = f"expected {length} bytes, {len(body)} came: nothing is saved".encode()
+            self._send(text, "text/plain; charset=utf-8", HTTPStatus.BAD_REQUEST)
         else:
-            self._save(self.rfile.read(length))
+            self._save(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: a line for each sound that is played helps nobody."""
@@ -114,8 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             corrections = parse_corrections(body.decode("utf-8"), CORRECTIONS)
             write_corrections(self._folder / CORRECTIONS, corrections)
-        except (CorpusError, UnicodeDecodeError) as error:
-            self._send(str(error).encode(), "text/plain; charset=utf-8", HTTPStatus.BAD_REQUEST)
+        except (CorpusError, UnicodeError) as error:
+            told = str(error).encode("utf-8", "backslashreplace")
+            self._send(told, "text/plain; charset=utf-8", HTTPStatus.BAD_REQUEST)
         except OSError as error:
             text = f"not saved: {error.strerror}".encode()
             self._send(text, "text/plain; charset=utf-8", HTTPStatus.INSUFFICIENT_STORAGE)
