@@ -17,6 +17,9 @@ from turnkit.errors import ConfigError
 
 T = TypeVar("T")
 
+_LONGEST_TOLD = 200
+"""Characters of an override that a message repeats."""
+
 
 def load_yaml(path: Path, what: str) -> dict[str, Any]:
     """Content of a YAML file that holds a mapping.
@@ -33,13 +36,14 @@ def load_yaml(path: Path, what: str) -> dict[str, Any]:
         If it cannot be read or holds something else.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError(f"{what} {path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{what} {path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{what} {path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{what} {path}: not YAML ({error})") from error
+    content = _parse(text, f"{what} {path}:")
     if not isinstance(content, dict):
         raise ConfigError(f"{what} {path}: expected keys and values")
     return content
@@ -56,10 +60,8 @@ def apply_override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"override {override!r}: expected key=value")
-    try:
-        value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: the value is not YAML ({error})") from error
+    shown = override if len(override) <= _LONGEST_TOLD else f"{override[:_LONGEST_TOLD]}..."
+    value = _parse(text, f"override {shown!r}: the value is") if text else None
     *parents, last = key.split(".")
     place: Any = content
     for part, below in pairwise([*parents, last]):
@@ -70,6 +72,30 @@ def apply_override(content: dict[str, Any], override: str) -> None:
         place[last] = value
     else:
         raise ConfigError(f"override {key}: {parents[-1]} holds no keys")
+
+
+def _parse(text: str, what: str) -> Any:
+    """Read YAML, or say in one line what is wrong with it."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = _where(text, mark.index) if mark else ""
+        problem = f"{where}{error.problem or error.context}"
+    except yaml.reader.ReaderError as error:
+        problem = f"{_where(text, error.position)}{error.reason}"
+    except RecursionError:
+        problem = "nested too deep"
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # such as the date 2020-13-45: PyYAML makes values without a look at them
+        problem = f"a value that cannot be: {error}"
+    raise ConfigError(f"{what} not YAML ({problem})")
+
+
+def _where(text: str, index: int) -> str:
+    before = text[:index]
+    line, column = before.count("\n") + 1, index - before.rfind("\n")
+    return f"line {line}, column {column}: "
 
 
 def _enter(place: Any, part: str, key: str, empty: Any) -> Any:

@@ -222,11 +222,37 @@ def test_command_compares_a_corpus(capsys: pytest.CaptureFixture[str], tmp_path:
     assert found == [["1", "0.50"], ["0"], ["1", "0.40"], ["2", "0.40"]]
 
 
+NOISE = np.random.default_rng(0).bytes(20_000)
+NO_MEETINGS = {
+    "noise.jsonl": (NOISE, "not text in UTF-8; expected one meeting a line"),
+    "noise.jsonl.gz": (NOISE, r"cannot be read \(Not a gzipped file"),
+    "header.jsonl.gz": (gzip.compress(b"")[:10] + NOISE, "cannot be read"),
+    "half.jsonl.gz": (gzip.compress(NOISE.hex().encode())[:9_000], r"cannot be read \(.*end"),
+    "packed.jsonl.gz": (gzip.compress(NOISE), "not text in UTF-8"),
+    "words.jsonl": (b'{"segments": []}\nhello\n', "line 2: expected a meeting .*Expecting value"),
+    "other.jsonl": (b'{"turns": []}\n', r"line 1: expected a meeting .*\(no 'segments'\)"),
+    "deep.jsonl": (b"[" * 200_000, "line 1: expected a meeting"),
+    "long.jsonl": (
+        b'{"segments": [{"start": "' + b"x" * 9_000 + b'"}]}',
+        r"could not convert string to float: 'x+ \.\.\.\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_MEETINGS)
+def test_what_is_no_meeting_is_told_in_short(name: str, tmp_path: Path) -> None:
+    content, told = NO_MEETINGS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CorpusError, match=told) as caught:
+        list(read_turns([tmp_path / name]))
+    assert len(str(caught.value)) < len(str(tmp_path)) + 250
+
+
 def test_files_that_are_no_meetings_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"segments": 3}\n')
     with pytest.raises(CorpusError, match=r"x\.jsonl"):
         list(read_turns([tmp_path / "x.jsonl"]))
-    with pytest.raises(CorpusError, match=r"gone\.jsonl"):
+    with pytest.raises(CorpusError, match=r"gone\.jsonl: No such file or directory$"):
         list(read_turns([tmp_path / "gone.jsonl"]))
     with pytest.raises(CorpusError, match="fewer than 20"):
         fit([])

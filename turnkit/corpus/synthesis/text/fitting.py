@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ TRAILERS = frozenset({"so", "and", "but", "or", "because", "like", "well", "know
 
 _COMPONENTS = 3
 _ROUNDS = 300
+
+_LONGEST_TOLD = 120
+"""Characters of a reason that a message repeats: some hold all that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,31 @@ def read_turns(paths: Iterable[Path]) -> Iterator[list[Spoken]]:
         opener = gzip.open if path.suffix == ".gz" else open
         try:
             with opener(path, "rt", encoding="utf-8") as file:
-                for line in file:
-                    yield from meeting_turns(json.loads(line)["segments"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorpusError(
-                f"{path}: expected one meeting a line with segments of timed words ({error!r})"
-            ) from error
+                for number, line in enumerate(file, start=1):
+                    yield from _turns_of(line, f"{path}: line {number}")
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise CorpusError(f"{path}: {_unreadable(error)}") from error
+
+
+def _turns_of(line: str, where: str) -> list[list[Spoken]]:
+    try:
+        return list(meeting_turns(json.loads(line)["segments"]))
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+        raise CorpusError(
+            f"{where}: expected a meeting with segments of timed words ({_shortened(error)})"
+        ) from error
+
+
+def _unreadable(error: Exception) -> str:
+    # the text of this error holds the whole of what could not be decoded
+    if isinstance(error, UnicodeDecodeError):
+        return "not text in UTF-8; expected one meeting a line, as JSON"
+    return (isinstance(error, OSError) and error.strerror) or f"cannot be read ({error})"
+
+
+def _shortened(error: Exception) -> str:
+    told = f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+    return told if len(told) <= _LONGEST_TOLD else f"{told[:_LONGEST_TOLD]} ..."
 
 
 def meeting_turns(segments: Sequence[Mapping[str, Any]]) -> Iterator[list[Spoken]]:
