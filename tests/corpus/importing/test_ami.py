@@ -145,6 +145,15 @@ def test_on_the_mixed_recording_everybody_is_heard(corpus: Path, tmp_path: Path)
     assert any("not quiet for long enough after it (ES2002a.A at 1.00 s" in e for e in lines)
 
 
+def test_a_meeting_that_is_named_twice_is_read_once(corpus: Path, tmp_path: Path) -> None:
+    lines = list[str]()
+    settings = AmiSettings(meetings=("ES2002a", "ES2002a"))
+    import_ami(str(corpus), tmp_path / "turns.parquet", settings, lines.append)
+    assert lines.count("ES2002a: 2 turns") == 1
+    assert not any("its id occurred before" in line for line in lines)
+    assert "AMI Meeting Corpus, 1 meetings" in (tmp_path / "turns.card.md").read_text()
+
+
 def test_participants_are_letters_where_nobody_names_them(corpus: Path, tmp_path: Path) -> None:
     next(corpus.rglob("meetings.xml")).unlink()
     out = tmp_path / "turns.parquet"
@@ -162,8 +171,16 @@ def test_what_cannot_be_imported(corpus: Path, tmp_path: Path) -> None:
         import_ami(str(corpus), out, AmiSettings(meetings=("ES2002b",)))
     with pytest.raises(ConfigError, match="split 'validation'"):
         AmiSettings(split="validation")
-    with pytest.raises(CorpusError, match="no turns found"):
+    with pytest.raises(CorpusError, match="no meeting of split 'dev': those annotated are train"):
         import_ami(str(corpus), out, AmiSettings(split="dev"))
+    with pytest.raises(ConfigError, match="'ES2002a': it is in split 'train', and split 'dev'"):
+        AmiSettings("dev", ("ES2011a", "ES2002a"))
+    still = corpus / "still" / "words" / "IB4001.A.words.xml"
+    write(still, "")
+    record(corpus / "still" / "IB4001.Headset-0.wav", 0.1)
+    with pytest.raises(CorpusError, match="no turns found; nothing was left out, so the source"):
+        import_ami(str(corpus), out, AmiSettings(meetings=("IB4001",)))
+    still.unlink()
     record(next(corpus.rglob("ES2002a.Headset-1.wav")), 0.5, 3.0)
     with pytest.raises(CorpusError, match=r"Headset-1\.wav: lasts 3\.00 s, its words 5\.00 s"):
         import_ami(str(corpus), out)

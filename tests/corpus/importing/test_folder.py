@@ -254,6 +254,29 @@ def test_the_command_says_what_was_left_out(
     assert load_corpus(str(out))[0].language == "fr"
 
 
+def test_annotations_of_nothing_are_named(tmp_path: Path) -> None:
+    as_rttm(recording(tmp_path / "call.wav"))
+    out, lines = tmp_path / "out.parquet", list[str]()
+    (tmp_path / "orphan.rttm").write_text("")
+    (tmp_path / "._call.rttm").write_text("hidden")
+    recording(tmp_path / "still.wav").with_suffix(".ctm").write_text(";; nobody\n")
+    import_folder(tmp_path, out, None, lines.append)
+    assert "left out 1: annotation without a recording (orphan.rttm)" in lines
+    assert "left out 1: annotation in which nobody speaks (still.ctm)" in lines
+    assert lines[0] == "call.wav: 2 turns, by call.rttm"
+    with pytest.raises(CorpusError, match=r"no turns found; left out 1: .* speaks \(still\.ctm\)"):
+        import_folder(tmp_path / "still.wav", out)
+
+
+def test_annotations_are_read_before_the_work(tmp_path: Path) -> None:
+    as_rttm(recording(tmp_path / "call.wav"))
+    recording(tmp_path / "later.wav").with_suffix(".json").write_text("{")
+    lines = list[str]()
+    with pytest.raises(CorpusError, match=r"later\.json: no JSON"):
+        import_folder(tmp_path, tmp_path / "out.parquet", None, lines.append)
+    assert lines == []
+
+
 def test_intersection() -> None:
     assert intersect([(0, 2), (3, 5)], [(1, 4), (4.5, 9)]) == [(1, 2), (3, 4), (4.5, 5)]
 

@@ -44,7 +44,7 @@ def clip(name: str | None, *plan: float, complete: bool | None = True, **fields:
 @pytest.fixture
 def clips(write_parquet: WriteParquet, tmp_path: Path) -> Path:
     return write_parquet(
-        tmp_path / "data" / "train-00000-of-00001.parquet",
+        tmp_path / "source" / "data" / "train-00000-of-00001.parquet",
         [
             clip("done", -0.3, 1.2, -0.6, 1.0, -0.7, spoken_text="Book a table"),
             clip("cut", -0.3, 1.2, -0.5, complete=False, endfiller=True),
@@ -117,7 +117,7 @@ def test_what_cannot_be_imported(
     out = tmp_path / "turns.parquet"
     with pytest.raises(ConfigError, match="limit 0"):
         ClipSettings(limit=0)
-    with pytest.raises(CorpusError, match="no turns found"):
+    with pytest.raises(CorpusError, match=r"no turns found; left out 9: not in language 'fi'"):
         import_smart_turn(str(clips), out, ClipSettings(language="fi"))
     with pytest.raises(CorpusError, match=r"no split 'test'"):
         import_smart_turn(str(clips), out, ClipSettings(split="test"))
@@ -149,7 +149,7 @@ def test_without_a_network_a_hub_id_says_so(
 def test_files_that_are_named_twice(clips: Path, tmp_path: Path) -> None:
     before, out = clips.read_bytes(), tmp_path / "turns.parquet"
     with pytest.raises(ConfigError, match="named twice"):
-        import_smart_turn(str(clips), out, incomplete=tmp_path / "data" / ".." / out.name)
+        import_smart_turn(str(clips), out, incomplete=tmp_path / "source" / ".." / out.name)
     for source in (str(clips), str(clips.parent.parent), f"{clips.parent}:train"):
         with pytest.raises(ConfigError, match="a part of"):
             import_smart_turn(source, clips)
@@ -157,6 +157,13 @@ def test_files_that_are_named_twice(clips: Path, tmp_path: Path) -> None:
             import_smart_turn(source, out, incomplete=clips)
         with pytest.raises(ConfigError, match="a part of"):
             import_eot_bench(source, clips)
+    for source in (str(clips.parent), f"{clips.parent}:train"):
+        new = clips.with_name("new.parquet")
+        with pytest.raises(ConfigError, match=r"new\.parquet: .* would be a part of"):
+            import_eot_bench(source, new)
+        with pytest.raises(ConfigError, match="a part of"):
+            import_smart_turn(source, out, incomplete=new)
+        assert not new.exists()
     assert clips.read_bytes() == before
     assert not out.exists()
 
@@ -171,6 +178,34 @@ def test_where_no_clip_is_incomplete(
     assert f"{apart}: not written, there are no incomplete clips" in capsys.readouterr().out
     assert out.exists()
     assert not apart.exists()
+
+
+def test_where_no_incomplete_clip_can_be_used(
+    write_parquet: WriteParquet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [clip("a", -0.3, 1.2, -0.5), clip("b", -1.0, complete=False)]
+    source = write_parquet(tmp_path / "clips.parquet", rows)
+    out, apart = tmp_path / "turns.parquet", tmp_path / "cut.parquet"
+    given = ["data", "import", "smart-turn", str(source), str(out), "--incomplete", str(apart)]
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    assert f"{apart}: not written, no incomplete clip can be used: left out 1: no speech" in said
+    assert out.exists()
+    assert not apart.exists()
+
+
+def test_labels_may_be_numbers(write_parquet: WriteParquet, tmp_path: Path) -> None:
+    numbers = {"a": 1, "b": 0, "c": 7, "d": None}
+    source = write_parquet(
+        tmp_path / "clips.parquet",
+        [clip(k, -0.3, 1.2, -0.5, endpoint_bool=n, synthetic=1) for k, n in numbers.items()],
+    )
+    out, apart, lines = tmp_path / "turns.parquet", tmp_path / "cut.parquet", list[str]()
+    assert import_smart_turn(str(source), out, None, lines.append, incomplete=apart) == 1
+    assert list(load_corpus(str(out)).column("id")) == ["synthetic-a"]
+    assert list(load_corpus(str(apart)).column("id")) == ["synthetic-b"]
+    assert "left out 1: endpoint_bool: expected true or false (c is 7)" in lines
+    assert "left out 1: no endpoint_bool (d)" in lines
 
 
 @pytest.mark.parametrize("code", ["de", "deu", "GER"])

@@ -41,13 +41,13 @@ class AmiSettings:
     split : str, optional
         ``train``, ``dev`` or ``test`` of the full-corpus-ASR partition; all by default.
     meetings : tuple of str
-        Such as ``ES2002a``; all by default.
+        Such as ``ES2002a``; all by default. One that is named twice is read once.
     rules : FloorRules
 
     Raises
     ------
     ConfigError
-        If the split is none of these.
+        If the split is none of these, or a meeting of another one is asked for.
     """
 
     split: str | None = None
@@ -57,6 +57,12 @@ class AmiSettings:
     def __post_init__(self) -> None:
         if self.split not in (None, *SPLITS):
             raise ConfigError(f"split {self.split!r}: expected one of {', '.join(SPLITS)}")
+        for name in self.meetings:
+            if self.split not in (None, split_of(name)):
+                raise ConfigError(
+                    f"meeting {name!r}: it is in split {split_of(name)!r}, and split "
+                    f"{self.split!r} was asked for as well"
+                )
 
 
 def split_of(meeting: str) -> str:
@@ -122,11 +128,15 @@ def _chosen(files: AmiFiles, settings: AmiSettings) -> list[str]:
     if missing:
         there = ", ".join(list(files.meetings)[:5])
         raise CorpusError(f"meeting {missing[0]!r}: not there; annotated are {there} ...")
-    return [
+    chosen = [
         name
-        for name in settings.meetings or files.meetings
+        for name in dict.fromkeys(settings.meetings or files.meetings)
         if settings.split in (None, split_of(name))
     ]
+    if not chosen:
+        splits = ", ".join(sorted({split_of(name) for name in files.meetings}))
+        raise CorpusError(f"no meeting of split {settings.split!r}: those annotated are {splits}")
+    return chosen
 
 
 def _meeting_rows(

@@ -53,7 +53,7 @@ def import_eot_bench(
     CorpusError
         If the source cannot be read, lacks a column, or holds no usable row.
     ConfigError
-        If `out` belongs to the source.
+        If `out` is the source or in its folder.
     OfflineError
         If it lives on the hub, is not in the local cache, and the hub does not answer.
     """
@@ -62,7 +62,7 @@ def import_eot_bench(
     rows = open_table(source, settings.split, REQUIRED)
 
     def passed_on() -> Iterator[Mapping[str, Any]]:
-        for number, row in wanted_rows(rows, settings):
+        for number, row in wanted_rows(rows, settings, ledger):
             try:
                 turn = parse_row(row, number)
             except SchemaError as error:

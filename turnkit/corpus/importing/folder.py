@@ -41,6 +41,7 @@ from turnkit.corpus.importing.sound import (
     find_speech,
     read_channels,
     recording_name,
+    visible_files,
 )
 from turnkit.corpus.importing.textgrid import read_textgrid
 from turnkit.corpus.importing.writing import Card, check_language, cut_row, write_corpus
@@ -120,14 +121,13 @@ def import_folder(
     """
     settings, ledger = settings or FolderSettings(), Ledger()
     files = find_recordings(source)
+    # All are read before the work, which one that cannot be read would make vain.
+    annotated = list(_annotated(files, settings, ledger))
+    for path in _orphans(source, files):
+        ledger.drop("annotation without a recording", path.name)
 
     def rows() -> Iterator[Mapping[str, Any]]:
-        for path in files:
-            annotation = find_annotation(path)
-            if annotation is None:
-                ledger.drop("recording without an annotation", path.name)
-                continue
-            labels = read_annotation(annotation, settings)
+        for path, annotation, labels in annotated:
             found = list(_rows(path, recording_name(path, source), labels, settings, ledger))
             report(f"{path.name}: {len(found)} turns, by {annotation.name}")
             yield from found
@@ -141,6 +141,30 @@ def import_folder(
     for line in ledger.lines():
         report(line)
     return count
+
+
+def _annotated(
+    files: Sequence[Path], settings: FolderSettings, ledger: Ledger
+) -> Iterator[tuple[Path, Path, list[Label]]]:
+    """Each recording that can be used, its annotation and what that says."""
+    for path in files:
+        annotation = find_annotation(path)
+        if annotation is None:
+            ledger.drop("recording without an annotation", path.name)
+        elif labels := read_annotation(annotation, settings):
+            yield path, annotation, labels
+        else:
+            ledger.drop("annotation in which nobody speaks", annotation.name)
+
+
+def _orphans(source: Path, files: Sequence[Path]) -> list[Path]:
+    """List what looks like an annotation in a folder, and has no recording."""
+    known = {path.with_suffix("") for path in files}
+    return sorted(
+        path
+        for path in (() if source.is_file() else visible_files(source))
+        if path.suffix.lower() in SUFFIXES and path.with_suffix("") not in known
+    )
 
 
 def find_annotation(recording: Path) -> Path | None:

@@ -8,9 +8,10 @@
                    "words": [...]}, ...]}
 
 ``text`` may stand for ``word``. Speakers are optional, of a word or of its segment: names, or
-the whole numbers of a diarisation; ``channel``, a whole number counted from 0, too. A segment with words is only asked for its speaker, unless
-one of the words has no times (aligners leave out numbers): then it is one stretch of speech,
-since a word that is passed over would look like a pause.
+the whole numbers of a diarisation; ``channel``, a whole number counted from 0, too. A segment
+with words is only asked for its speaker, unless one of the words has no times (aligners leave
+out numbers): then it is one stretch of speech, since a word that is passed over would look like
+a pause.
 """
 
 from __future__ import annotations

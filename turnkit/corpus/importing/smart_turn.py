@@ -12,9 +12,10 @@ own when asked for, tagged ``incomplete``, and must not be scored as turns.
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from turnkit.corpus.tags import INCOMPLETE
 from turnkit.errors import InputError
 
 LABEL = "endpoint_bool"
+
+_APART = "incomplete clips, set apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ def import_smart_turn(
     report : callable
         Told what was left out.
     incomplete : Path, optional
-        Another parquet file, for the incomplete clips; not written where there are none.
+        Another parquet file, for the incomplete clips; not written where there are none, or
+        none that can be used.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def import_smart_turn(
     CorpusError
         If the source cannot be read, lacks a column, or holds no usable clip.
     ConfigError
-        If `out` and `incomplete` are one file, or one of them belongs to the source.
+        If `out` and `incomplete` are one file, or one of them is the source or in its folder.
     OfflineError
         If it lives on the hub, is not in the local cache, and the hub does not answer.
     """
@@ -100,12 +104,15 @@ def import_smart_turn(
     }
 
     def rows(complete: bool, ledger: Ledger) -> Iterator[dict[str, Any]]:
-        for number, clip in wanted_rows(clips, settings):
+        for number, clip in wanted_rows(clips, settings, ledger):
             name = str(clip.get("id") or f"clip-{number:07d}")
-            if not isinstance(clip[LABEL], bool):
+            label = clip[LABEL]
+            if label is None:
                 ledger.drop(f"no {LABEL}", name)
-            elif clip[LABEL] is not complete:
-                ledger.note("complete clips" if clip[LABEL] else "incomplete clips, set apart")
+            elif label not in (True, False):  # 1 and 0 are equal to these
+                ledger.drop(f"{LABEL}: expected true or false", f"{name} is {reprlib.repr(label)}")
+            elif bool(label) is not complete:
+                ledger.note("complete clips" if label else _APART)
             else:
                 row = _row(name, clip, settings, ledger)
                 if row is not None:
@@ -115,14 +122,29 @@ def import_smart_turn(
     count = write_corpus(rows(True, ledger), out, ledger, Card(f"{out.stem}: clips", facts))
     for line in ledger.lines():
         report(line)
-    if incomplete is not None and "incomplete clips, set apart" not in ledger.noted:
+    if incomplete is not None and _APART not in ledger.noted:
         report(f"{incomplete}: not written, there are no incomplete clips")
     elif incomplete is not None:
         apart = Ledger()
-        card = Card(f"{incomplete.stem}: incomplete clips, whose last span is a hold", facts)
-        written = write_corpus(rows(False, apart), incomplete, apart, card)
-        report(f"{incomplete}: {written} incomplete clips")
+        _write_apart(rows(False, apart), incomplete, apart, facts, report)
     return count
+
+
+def _write_apart(
+    rows: Iterator[dict[str, Any]],
+    out: Path,
+    ledger: Ledger,
+    facts: Mapping[str, str],
+    report: Callable[[str], None],
+) -> None:
+    first = next(rows, None)
+    if first is None:
+        reasons = "; ".join(ledger.lines())
+        report(f"{out}: not written, no incomplete clip can be used: {reasons}")
+        return
+    card = Card(f"{out.stem}: incomplete clips, whose last span is a hold", facts)
+    count = write_corpus(chain([first], rows), out, ledger, card)
+    report(f"{out}: {count} incomplete clips")
 
 
 def _row(
@@ -138,7 +160,7 @@ def _row(
         ledger.drop(spans, name)
         return None
     return make_row(
-        f"{SYNTHETIC}-{name}" if clip.get("synthetic") is True else name,
+        f"{SYNTHETIC}-{name}" if clip.get("synthetic") else name,
         samples,
         rate,
         spans,

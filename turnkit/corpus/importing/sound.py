@@ -33,7 +33,7 @@ def find_recordings(source: Path) -> list[Path]:
     CorpusError
         If there is none, or two would have the same name in ids.
     """
-    found = [source] if source.is_file() else sorted(_visible_files(source))
+    found = [source] if source.is_file() else sorted(visible_files(source))
     found = [path for path in found if path.suffix.lower() in SUFFIXES]
     if not found:
         raise CorpusError(f"{source}: no recordings; expected files ending {', '.join(SUFFIXES)}")
@@ -48,7 +48,8 @@ def find_recordings(source: Path) -> list[Path]:
     return found
 
 
-def _visible_files(folder: Path) -> Iterator[Path]:
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Go through the files below a folder that are not hidden, in no order."""
     for path in folder.rglob("*"):
         if not path.name.startswith(".") and path.is_file():
             yield path

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from turnkit.corpus.importing.ledger import Ledger
 from turnkit.corpus.names import parse_name, pick_split
 from turnkit.corpus.source import Rows, open_splits
 from turnkit.errors import ConfigError, CorpusError, InputError
@@ -47,7 +48,9 @@ def source_name(source: str) -> str:
 
 
 def check_not_of(source: str, *outs: Path | None) -> None:
-    """See that files to be do not take the place of the source, or of a file in its folder.
+    """See that files to be are neither the source nor in its folder, even as new ones.
+
+    A file beside those of a split becomes a part of it, or another split.
 
     Raises
     ------
@@ -56,10 +59,12 @@ def check_not_of(source: str, *outs: Path | None) -> None:
     CorpusError
         If the source is no name of a corpus.
     """
-    there = Path(parse_name(source).name).resolve()
-    for out in outs:
-        if out is not None and out.exists() and out.resolve().is_relative_to(there):
-            raise ConfigError(f"{out}: it is, or is a part of, {source}; expected another file")
+    there = Path(parse_name(source).name).expanduser()
+    for out in outs if there.exists() else ():
+        if out is not None and out.resolve().is_relative_to(there.resolve()):
+            raise ConfigError(
+                f"{out}: it is, or would be a part of, {source}; expected a file elsewhere"
+            )
 
 
 def open_table(source: str, split: str | None, columns: Sequence[str]) -> Rows:
@@ -93,15 +98,21 @@ def open_table(source: str, split: str | None, columns: Sequence[str]) -> Rows:
     return rows
 
 
-def wanted_rows(rows: Rows, settings: TableSettings) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Go through the rows that are asked for, with their numbers."""
+def wanted_rows(
+    rows: Rows, settings: TableSettings, ledger: Ledger
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Go through the rows that are asked for, with their numbers; the ledger counts others."""
+
+    def wanted() -> Iterator[tuple[int, Mapping[str, Any]]]:
+        for number, row in enumerate(rows):
+            spoken = two_letters(str(row.get("language")))
+            if language in (None, spoken.lower()):
+                yield number, row
+            else:
+                ledger.drop(f"not in language {settings.language!r}", f"row {number}: {spoken!r}")
+
     language = None if settings.language is None else two_letters(settings.language).lower()
-    wanted = (
-        (number, row)
-        for number, row in enumerate(rows)
-        if language in (None, two_letters(str(row.get("language"))).lower())
-    )
-    return itertools.islice(wanted, settings.limit)
+    return itertools.islice(wanted(), settings.limit)
 
 
 def encoded_audio(audio: Any) -> bytes:
