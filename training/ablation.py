@@ -6,7 +6,7 @@ measures all of them on corpora of people. Prints, for each of these, the mean o
 its range, and the difference to everything.
 
     python training/ablation.py OUT --corpus PATH.parquet [--corpus OTHER] [--turns 1500]
-        [--seeds 3] [--jobs 2]
+        [--limit 1000] [--seeds 3] [--jobs 2]
 
 Stopped, it goes on where it was; `turnkit` has to be on the PATH.
 """
@@ -67,22 +67,23 @@ def train(out: Path, group: str, seed: int) -> Path:
     return folder
 
 
-def measure(run_folder: Path, report: Path, corpus: str) -> dict[str, Any]:
+def measure(run_folder: Path, limit: int, report: Path, corpus: str) -> dict[str, Any]:
     """Ask `turnkit eval` what a run does on a corpus, once."""
     if not (report / "results.json").exists():
         run(
             "turnkit", "eval", "--corpus", corpus, "--detector", run_folder,
-            "--workers", "1", "--out", report,
+            "--limit", str(limit), "--workers", "1", "--out", report,
         )  # fmt: skip
     (found,) = json.loads((report / "results.json").read_text())["detectors"].values()
     return dict(found)
 
 
-def try_seed(out: Path, corpora: list[str], group: str, seed: int) -> list[dict[str, Any]]:
+def try_seed(args: argparse.Namespace, group: str, seed: int) -> list[dict[str, Any]]:
     """Train on the corpus of a group, and measure on every corpus of people."""
-    folder = train(out, group, seed)
-    reports = [out / "reports" / f"{group}-{seed}-{index}" for index in range(len(corpora))]
-    return [measure(folder, *each) for each in zip(reports, corpora, strict=True)]
+    folder = train(args.out, group, seed)
+    reports = [args.out / "reports" / f"{group}-{seed}-{i}" for i in range(len(args.corpus))]
+    pairs = zip(reports, args.corpus, strict=True)
+    return [measure(folder, args.limit, *each) for each in pairs]
 
 
 def table(found: dict[str, dict[str, list[float]]]) -> str:
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument(
         "--corpus", required=True, action="append", help="of people, to measure on; again for more"
     )
+    parser.add_argument("--limit", type=int, default=1000, help="measure on N rows of each")
     parser.add_argument("--turns", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="trainings side by side")
@@ -117,7 +119,7 @@ def main() -> None:
         make(args.out, group, args.turns)
     wanted = [(group, seed) for seed in range(args.seeds) for group in GROUPS]
     with ThreadPoolExecutor(args.jobs) as pool:
-        results = list(pool.map(lambda each: try_seed(args.out, args.corpus, *each), wanted))
+        results = list(pool.map(lambda each: try_seed(args, *each), wanted))
     for index, corpus in enumerate(args.corpus):
         found: dict[str, dict[str, list[float]]] = {
             group: {point: [] for point in POINTS} for group in GROUPS
@@ -127,7 +129,9 @@ def main() -> None:
                 best = measured[index]["best_on_test"][point]
                 value = best["rate"] if kind == "rate" else best["mean_latency_ms"]
                 found[group][point].append(value)
-        print(f"\n{args.turns} turns, {args.seeds} seeds, best policy on {corpus}\n")
+        print(
+            f"\n{args.turns} turns, {args.seeds} seeds, best policy on {corpus}, {args.limit} rows at most\n"
+        )
         print(table(found))
 
 
