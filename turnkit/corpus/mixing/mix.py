@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from turnkit.corpus.mixing.aside import whole_folder
 from turnkit.corpus.mixing.choosing import Candidate, Ledger, Pools, choose
 from turnkit.corpus.mixing.counting import Counts
 from turnkit.corpus.mixing.settings import MixSettings, MixSource
@@ -20,7 +19,7 @@ from turnkit.corpus.rows import encode_flac, row_schema
 from turnkit.corpus.schema import Turn, parse_row
 from turnkit.corpus.split import split_by_speaker
 from turnkit.corpus.tags import no_end, stored_tags
-from turnkit.errors import ConfigError, CorpusError
+from turnkit.errors import ConfigError, CorpusError, SchemaError
 from turnkit.files import check_output, sha256_file
 from turnkit.settings_file import apply_override, build, load_yaml, plain
 
@@ -61,7 +60,10 @@ class _Opened:
     def row(self, split: str, candidate: Candidate) -> tuple[Turn, dict[str, Any]]:
         corpus = self.corpora[candidate.source, split]
         raw = corpus.rows[candidate.row]
-        turn = parse_row(raw, candidate.row)
+        try:
+            turn = parse_row(raw, candidate.row)
+        except SchemaError as error:
+            raise CorpusError(f"corpus {corpus.name}: {error}") from error
         tags = {tag for tag in turn.tags if not tag.startswith(_DOMAIN)}
         return turn, {
             "id": candidate.id,
@@ -102,7 +104,8 @@ def mix(settings: MixSettings, out: Path, progress: Progress | None = None) -> d
     """Make one corpus of several.
 
     Audio is copied as it is encoded, at its own rate. The folder appears whole or not at
-    all; the same settings and sources give the same files.
+    all; what was left by mixes into it that were killed is removed. The same settings and
+    sources give the same files.
 
     Parameters
     ----------
@@ -124,6 +127,8 @@ def mix(settings: MixSettings, out: Path, progress: Progress | None = None) -> d
     CorpusError
         If a source cannot be read, one of its rows breaks the schema, or the splits of
         the mix would share a speaker, a recording or audio.
+    OutputError
+        If the folder cannot be made.
     """
     check_output(out, folder=True)
     if out.is_dir() and any(out.iterdir()):
@@ -131,14 +136,8 @@ def mix(settings: MixSettings, out: Path, progress: Progress | None = None) -> d
     out = out.resolve()  # where a link leads: a folder cannot take the place of a link
     opened = _Opened(settings, _open(settings))
     chosen, ledger = choose(settings, opened.pools())
-    aside = out.with_name(f".{uuid.uuid4().hex}-{out.name}")
-    try:
-        record = _write(opened, chosen, ledger, aside, progress or (lambda *_: None))
-        out.mkdir(exist_ok=True)
-        aside.replace(out)  # an empty folder is replaced
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return record
+    with whole_folder(out) as aside:
+        return _write(opened, chosen, ledger, aside, progress or (lambda *_: None))
 
 
 def _open(settings: MixSettings) -> dict[tuple[int, str], Corpus]:
