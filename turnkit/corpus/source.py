@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from turnkit.corpus.names import BUILDERS, EMBEDDED, EMBEDDED_SPLITS, Source, split_name
-from turnkit.corpus.sound_folder import metadata_files, read_sound_folder
+from turnkit.corpus.sound_folder import METADATA, metadata_files, read_sound_folder
 from turnkit.errors import CorpusError, MissingDependencyError
+
+_LONGEST = 400
+"""Letters of a message of `datasets` that are shown."""
 
 
 class Rows(Protocol):
@@ -89,7 +93,7 @@ def _read_local(path: Path) -> Mapping[str, Any]:
         elif files := metadata_files(path):
             found = read_sound_folder(files, datasets)
         else:
-            found = datasets.load_dataset(str(path))
+            found = _read_folder(path, datasets)
     except (
         datasets.exceptions.DatasetsError,
         pyarrow.ArrowException,
@@ -98,8 +102,58 @@ def _read_local(path: Path) -> Mapping[str, Any]:
     ) as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
             raise error.__cause__ from error  # a full disk is no fault of the corpus
-        raise CorpusError(f"corpus {path}: {error.__cause__ or error}") from error
+        raise CorpusError(f"corpus {path}: {_told(path, error)}") from error
     return found if isinstance(found, Mapping) else {str(found.split or "all"): found}
+
+
+def _read_folder(path: Path, datasets: Any) -> Mapping[str, Any]:
+    """Read a folder of files; splits may differ in their columns, files of a split may not."""
+    with _silent(datasets):
+        try:
+            found: Mapping[str, Any] = datasets.load_dataset(str(path))
+        except datasets.exceptions.DatasetGenerationError as error:
+            if not isinstance(error.__cause__, datasets.table.CastError):
+                raise
+            builder = datasets.load_dataset_builder(str(path))
+            found = {
+                str(split): datasets.load_dataset(
+                    builder.name, data_files={str(split): list(files)}, split=str(split)
+                )
+                for split, files in builder.config.data_files.items()
+            }
+    return found
+
+
+def _told(path: Path, error: Exception) -> str:
+    """One line about what `datasets` says on many."""
+    cause = error.__cause__ or error
+    if isinstance(cause, ImportError) and "torchcodec" in str(cause):
+        return (
+            f"sound files without a {METADATA}, which says what they hold: 'turnkit data import' "
+            "makes a corpus of recordings"
+        )
+    given: list[str] = getattr(cause, "table_column_names", [])
+    asked: list[str] = getattr(cause, "requested_column_names", [])
+    differing = (
+        ("lacks", [name for name in asked if name not in given]),
+        ("adds", [name for name in given if name not in asked]),
+    )
+    told = " and ".join(f"{verb} {', '.join(names)}" for verb, names in differing if names)
+    if not told:
+        return textwrap.shorten(str(cause), _LONGEST)
+    return f"{_with_columns(path, given)} {told}: expected the columns of the split's first file"
+
+
+def _with_columns(path: Path, names: list[str]) -> str:
+    """Name the first file that has these columns."""
+    import pyarrow
+    import pyarrow.parquet as pq
+
+    for file in sorted(path.rglob("*.parquet")):
+        with suppress(OSError, pyarrow.ArrowException):
+            if pq.read_schema(file).names == names:
+                return str(file.relative_to(path))
+    return "a file"
 
 
 def _read_embedded(split: str) -> Rows:
@@ -130,3 +184,14 @@ def _quiet_when_piped() -> Iterator[None]:
     finally:
         if hide:
             datasets.enable_progress_bars()
+
+
+@contextmanager
+def _silent(datasets: Any) -> Iterator[None]:
+    """Keep `datasets` from logging an error that is told, or mended, here."""
+    before = datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(before)
