@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,6 +80,25 @@ def test_a_picture(corpus: Path, tmp_path: Path) -> None:
     picture = tmp_path / "durations.png"
     assert main(["data", "describe", f"{corpus}:test", "--plot", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "no-corpus.parquet")
+    for name, told in (("x.foo", "x.foo: expected a name that ends with .png, .svg, .pdf"),
+                       ("", "expected a name that ends with")):  # fmt: skip
+        assert main(["data", "describe", nowhere, "--plot", str(tmp_path / name)]) == 2
+        assert told in capsys.readouterr().err
+    (tmp_path / "x.png").mkdir()
+    assert main(["data", "describe", nowhere, "--plot", str(tmp_path / "x.png")]) == 2
+    assert "x.png: a folder or a device; expected a file" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_a_folder_that_takes_no_picture(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "describe", f"{corpus}:test", "--plot", "/proc/x.png"]) == 1
+    assert re.fullmatch("turnkit: error: /proc/.*No such file.*\n", capsys.readouterr().err)
 
 
 def test_a_disk_that_is_full_keeps_the_picture_that_was_there(corpus: Path, tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def test_bad_usage_is_status_2(args: list[str]) -> None:
         (ConfigError("recipe x: key y"), 2),
         (OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "/runs/x"), 1),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/runs/x"), 1),
+        (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/runs/x"), 1),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/runs/x"), 1),
     ],
 )

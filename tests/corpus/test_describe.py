@@ -19,6 +19,7 @@ from turnkit.corpus.checking.turns import last_word
 from turnkit.corpus.describe import HOLD_EDGES_S, describe, histogram
 from turnkit.corpus.present import as_text, plot_description
 from turnkit.corpus.reader import Corpus, load_corpus
+from turnkit.errors import ConfigError
 
 MakeRow = Callable[..., dict[str, Any]]
 RATE = 16_000
@@ -208,6 +209,14 @@ def test_a_picture(good: list[dict[str, Any]], tmp_path: Path, suffix: str) -> N
     head = path.read_bytes()[:60]
     assert head.startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_picture_of_no_holds(make_row: MakeRow, tmp_path: Path) -> None:
+    rows = [make_row(f"t{i}", spans=[(2.0, 3.0)]) for i in range(3)]
+    plot_description({"test": describe(corpus_of(rows))}, tmp_path / "x.png")
+    assert (tmp_path / "x.png").is_file()
+    with pytest.raises(ConfigError, match=r"x\.foo: expected a name that ends with \.png"):
+        plot_description({}, tmp_path / "x.foo")
 
 
 def test_real_turns(phone_turns: Path) -> None:

@@ -59,9 +59,11 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the description; 1 if the corpus cannot be used as it is."""
     from turnkit.corpus.describe import describe
-    from turnkit.corpus.present import as_text, plot_description
+    from turnkit.corpus.present import as_text, check_picture, plot_description
     from turnkit.corpus.reader import load_splits
 
+    if args.plot:
+        check_picture(args.plot)
     splits = load_splits(args.corpus, args.split)
     found = {split: describe(corpus) for split, corpus in splits.items()}
     leaks = find_leaks(splits)

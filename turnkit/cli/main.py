@@ -31,11 +31,11 @@ PIPE_CLOSED = 141
 _DISK_TROUBLE = frozenset(
     {
         errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM,
-        errno.ENAMETOOLONG,
+        errno.ENAMETOOLONG, errno.ENOENT,
     }
 )  # fmt: skip
-"""What a full, read-only or foreign disk answers, and one whose names are shorter: not a bug,
-so no traceback."""
+"""What a full, read-only or foreign disk answers, one whose names are shorter, and a folder
+such as ``/proc`` that takes no files: not a bug, so no traceback."""
 
 
 class Command(Protocol):

@@ -15,8 +15,11 @@ from turnkit.corpus.describe import (
     histogram,
 )
 from turnkit.corpus.schema import MAX_HOLD_S, MIN_HOLD_S
-from turnkit.errors import MissingDependencyError
-from turnkit.files import atomic_path
+from turnkit.errors import ConfigError, MissingDependencyError
+from turnkit.files import atomic_path, check_output
+
+PICTURES = (".png", ".svg", ".pdf")
+"""How the names of pictures end."""
 
 _BAR = 40
 """Width in characters of the longest bar."""
@@ -79,6 +82,19 @@ def _findings(description: Description) -> list[str]:
     return lines
 
 
+def check_picture(path: Path) -> None:
+    """See that a picture can be drawn into a file, before the work that it is to show.
+
+    Raises
+    ------
+    ConfigError
+        If its name does not end as one of `PICTURES`, or something else is in the way.
+    """
+    if path.suffix.lower() not in PICTURES:
+        raise ConfigError(f"{path}: expected a name that ends with {', '.join(PICTURES)}")
+    check_output(path, folder=False)
+
+
 def plot_description(descriptions: Mapping[str, Description], path: Path) -> None:
     """Draw the three duration histograms of each split into a PNG, SVG or PDF file.
 
@@ -91,9 +107,12 @@ def plot_description(descriptions: Mapping[str, Description], path: Path) -> Non
 
     Raises
     ------
+    ConfigError
+        As `check_picture`.
     MissingDependencyError
         If matplotlib is not installed.
     """
+    check_picture(path)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -123,7 +142,7 @@ def _draw(axes: Any, values: Mapping[str, Sequence[float]], edges: Sequence[floa
     limit = 1.5 * edges[-2]
     for split, durations in values.items():
         clipped = [min(max(value, edges[0]), limit) for value in durations]
-        weights = [1.0 / len(clipped)] * len(clipped)
+        weights = [1.0 / len(clipped) for _ in clipped]  # of a corpus without holds, none
         axes.hist(clipped, bins=[*edges[:-1], limit], weights=weights, histtype="step", label=split)
     if edges[0] > 0:
         axes.set_xscale("log")
