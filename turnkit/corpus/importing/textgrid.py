@@ -61,7 +61,7 @@ def read_textgrid(path: Path, tiers: Sequence[str] = ()) -> list[Label]:
     return labels
 
 
-def _interval_tiers(path: Path) -> dict[str, Sequence[tuple[float, float, str]]]:
+def _interval_tiers(path: Path) -> dict[str, Any]:
     """Read the entries of the interval tiers, by the names of these."""
     try:
         from praatio import textgrid
@@ -76,7 +76,9 @@ def _interval_tiers(path: Path) -> dict[str, Sequence[tuple[float, float, str]]]
     except (AttributeError, TypeError, RecursionError) as error:  # JSON of another form
         raise CorpusError(f"{path}: cannot be read as a TextGrid ({error})") from error
     _check_whole(path, {tier.name: len(tier.entries) for tier in tiers})
-    known = {t.name: t.entries for t in tiers if isinstance(t, textgrid.IntervalTier)}
+    known: dict[str, Any] = {
+        tier.name: tier.entries for tier in tiers if isinstance(tier, textgrid.IntervalTier)
+    }
     if tiers and not known:
         names = ", ".join(repr(tier.name) for tier in tiers)
         raise CorpusError(f"{path}: point tiers only ({names}); expected an interval tier")
