@@ -130,7 +130,7 @@ def main() -> None:
                 value = best["rate"] if kind == "rate" else best["mean_latency_ms"]
                 found[group][point].append(value)
         print(
-            f"\n{args.turns} turns, {args.seeds} seeds, best policy on {corpus}, {args.limit} rows at most\n"
+            f"\n{corpus}: {args.turns} turns, {args.seeds} seeds, best policy on {args.limit} rows\n"
         )
         print(table(found))
 
