@@ -110,6 +110,30 @@ def test_copies_in_two_splits_are_a_leak_whatever_their_names(
     assert not report.usable
     assert "LEAK: train and test share 1 copies: fine7 = other" in as_text(report)
     assert report.as_dict()["leaks"][0]["kind"] == "copies"
+    # The page plays both.
+    doubts = [(d.row, d.kind, d.what) for s in report.splits.values() for d in s.doubts]
+    assert doubts == [
+        ("fine7", "copies", "same speech as other of test"),
+        ("other", "copies", "same speech as fine7 of train"),
+    ]
+    assert "copies" not in {f.kind for s in report.splits.values() for f in s.findings}
+
+
+def test_ids_and_recordings_of_two_splits_are_leaks(
+    fine: list[dict[str, Any]], write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    train = [row | {"recording": f"call {i}" if i else None} for i, row in enumerate(fine)]
+    test = [make_row(f"new{i}", 30 + i, recording=name) for i, name in enumerate((None, "call 5"))]
+    test.append(make_row("fine3", 40, recording="call 50"))
+    write_parquet(tmp_path / "corpus" / "train.parquet", train)
+    write_parquet(tmp_path / "corpus" / "test.parquet", test)
+    report = inspected(tmp_path / "corpus")
+    assert [(leak.kind, leak.items) for leak in report.leaks] == [
+        ("ids", ("fine3",)),
+        ("recordings by name", ("call 5",)),
+    ]
+    assert not report.usable
+    assert "LEAK: train and test share 1 ids: fine3" in as_text(report)
 
 
 def test_copies_inside_a_split_are_doubts(

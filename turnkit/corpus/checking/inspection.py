@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from turnkit.corpus.checking.doubts import Doubt, doubts_of, findings_of
-from turnkit.corpus.checking.duplicates import Copy, find_copies
+from turnkit.corpus.checking.duplicates import find_copies
 from turnkit.corpus.checking.fingerprint import Fingerprint
+from turnkit.corpus.checking.leaks import COPIES, Leak, NamedCopy, find_leaks, name_copies
 from turnkit.corpus.checking.measuring import Measured, Unusable, fingerprints, measure
 from turnkit.corpus.checking.probes import Probe, run_probes
 from turnkit.corpus.checking.turns import Finding, check_corpus, check_turns
 from turnkit.corpus.reader import Corpus
-from turnkit.corpus.split import shared_audio, shared_speakers
 
 UNUSABLE = "unusable"
-COPIES = "copies"
 
 Progress = Callable[[str, int, int], None]
 """Told which corpus, how many rows are done, and of how many."""
@@ -51,24 +50,6 @@ class SplitReport:
     def shortcuts(self) -> tuple[str, ...]:
         """Names of the probes that found one."""
         return tuple(probe.name for probe in self.probes if probe.failed)
-
-
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """Something that two splits, or two corpora, have in common.
-
-    Attributes
-    ----------
-    kind : str
-        ``speakers``, ``recordings`` or ``copies``.
-    between : (str, str)
-    items : tuple of str
-        Speakers; ids of the first's rows; ids of both rows and how far they differ.
-    """
-
-    kind: str
-    between: tuple[str, str]
-    items: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +133,11 @@ def inspect(
         prints += [(name, row.facts.id, row.print) for row in gathered[name]]
     for name, corpus in (against or {}).items():
         prints += _others(name, corpus, limit, workers, progress)
-    copies = _named(find_copies([each for _, _, each in prints]), prints)
+    copies = name_copies(find_copies([each for _, _, each in prints]), prints)
     for name, corpus in splits.items():
-        own = [copy for copy in copies if copy.between == (name, name)]
-        reports[name] = _report(corpus, gathered[name], broken[name], own)
+        reports[name] = _report(name, corpus, gathered[name], broken[name], copies)
     everything = {**splits, **(against or {})}
-    return Report(reports, tuple(_leaks(list(splits), everything, copies)))
-
-
-@dataclass(frozen=True, slots=True)
-class _NamedCopy:
-    """Two rows with the same speech, by the names of their splits and their ids."""
-
-    between: tuple[str, str]
-    rows: tuple[str, str]
-    copy: Copy
+    return Report(reports, tuple(find_leaks(list(splits), everything, copies)))
 
 
 def _others(
@@ -179,21 +150,12 @@ def _others(
         yield name, str(ids[index]), each
 
 
-def _named(
-    copies: Sequence[Copy], prints: Sequence[tuple[str, str, Fingerprint]]
-) -> list[_NamedCopy]:
-    found = []
-    for copy in copies:
-        (split_a, row_a, _), (split_b, row_b, _) = prints[copy.first], prints[copy.second]
-        found.append(_NamedCopy((split_a, split_b), (row_a, row_b), copy))
-    return found
-
-
 def _report(
+    split: str,
     corpus: Corpus,
     rows: Sequence[Measured],
     broken: Sequence[Unusable],
-    copies: Sequence[_NamedCopy],
+    copies: Sequence[NamedCopy],
 ) -> SplitReport:
     facts = [row.facts for row in rows]
     ids = [str(row) for row in corpus.column("id")]
@@ -213,7 +175,7 @@ def _report(
     doubts += [
         Doubt(index, name, COPIES, f"same speech as {other}")
         for copy in copies
-        for name, other in (copy.rows, copy.rows[::-1])
+        for name, other in copy.seen_from(split)
         for index in numbers[name]
     ]
     findings = [
@@ -221,7 +183,7 @@ def _report(
         *check_corpus(ids, corpus.labels, corpus.digests, facts),
         *general,
         *findings_of(doubts),
-        *_copy_finding(copies),
+        *_copy_finding([copy for copy in copies if copy.between == (split, split)]),
     ]
     return SplitReport(
         name=corpus.name,
@@ -238,33 +200,12 @@ _UNHEARD = {"short end", "zeros"}
 """Findings about the making of a corpus: listening to a row of it shows nothing."""
 
 
-def _copy_finding(copies: Sequence[_NamedCopy]) -> list[Finding]:
+def _copy_finding(copies: Sequence[NamedCopy]) -> list[Finding]:
     if not copies:
         return []
     rows = tuple(dict.fromkeys(row for copy in copies for row in copy.rows))
     message = "rows hold the speech of another row, in other words the same recording"
     return [Finding(COPIES, message, rows)]
-
-
-def _leaks(
-    own: Sequence[str], everything: Mapping[str, Corpus], copies: Sequence[_NamedCopy]
-) -> Iterator[Leak]:
-    names = list(everything)
-    for place, a in enumerate(own):
-        for b in names[place + 1 :]:
-            first, second = everything[a], everything[b]
-            same = tuple(shared_audio(first, second))
-            alike = tuple(
-                f"{copy.rows[0]} = {copy.rows[1]} ({copy.copy.errors:.1%} of bits differ)"
-                for copy in copies
-                if copy.between == (a, b) and copy.rows[0] not in same
-            )
-            kinds = (
-                ("speakers", tuple(shared_speakers(first, second))),
-                ("recordings", same),
-                (COPIES, alike),
-            )
-            yield from (Leak(kind, (a, b), items) for kind, items in kinds if items)
 
 
 def _split_dict(split: SplitReport) -> dict[str, Any]:
