@@ -75,7 +75,7 @@ def check_channels(paths: Sequence[Path]) -> None:
     Raises
     ------
     CorpusError
-        If one has not, or cannot be read.
+        If one has not, cannot be read, is empty or has a sample rate out of range.
     """
     for path in paths:
         count = count_channels(path)

@@ -67,15 +67,20 @@ def count_channels(path: Path) -> int:
     Raises
     ------
     CorpusError
-        If it cannot be read.
+        If it cannot be read, is empty or has a sample rate out of range.
     """
     import soundfile
 
     try:
         with soundfile.SoundFile(path) as file:
+            if file.frames == 0:
+                raise CorpusError(f"{path}: holds no samples")
+            check_rate(int(file.samplerate))
             return int(file.channels)
     except (soundfile.LibsndfileError, OSError) as error:
         raise CorpusError(f"{path}: cannot be decoded as audio ({error})") from error
+    except ValueError as error:
+        raise CorpusError(f"{path}: {error}") from error
 
 
 def read_channels(path: Path) -> tuple[list[Samples], int]:
