@@ -104,6 +104,35 @@ def test_from_the_page_to_a_corpus_that_is_mended(
     assert "t3" not in load_corpus(str(out)).column("id")
 
 
+def test_a_corpus_that_is_not_complete_is_told(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corpus / "made.json").write_text('{"complete": false}')
+    arguments = ["data", "check", f"{corpus}:test", "--limit", "1", "--workers", "1", "--json"]
+    assert main(arguments) == 0
+    told = capsys.readouterr()
+    assert f"WARNING corpus {corpus}:test: not complete" in told.err
+    assert json.loads(told.out)["usable"]
+
+
+def test_corrections_of_another_corpus_are_refused_before_rows_are_looked_at(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = '{"id": "t3", "split": "train", "audio": "of another", "corpus": "other.parquet"}\n'
+    saved = tmp_path / "page" / "corrections.jsonl"
+    saved.parent.mkdir()
+    saved.write_text(line)
+    assert main(["data", "check", f"{corpus}:train", "--page", str(saved.parent)]) == 1
+    told = capsys.readouterr()
+    assert "other audio than the row that was corrected in other.parquet" in told.err
+    assert told.out == ""
+    assert saved.read_text() == line
+    out = tmp_path / "out.parquet"
+    assert main(["data", "relabel", f"{corpus}:train", str(saved), str(out)]) == 1
+    assert "corrected in other.parquet" in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [

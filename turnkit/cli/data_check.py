@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,10 @@ def _add_check(actions: Any) -> None:
         "check",
         help="leakage, duplicates, wrong labels, broken audio, shortcuts; a page to mend them",
         description="Look for what would spoil training or evaluation on a corpus: speakers, "
-        "recordings or copies in two splits, spans that contain speech, ends cut before the "
-        "word is over, clipping, wrong rates, dead channels, transcripts that do not fit, and "
-        "shortcuts by which a model could tell holds from ends without the speech. Exit "
-        "status 1 if a row cannot be used or something is in two splits.",
+        "recordings, ids or copies in two splits, spans that contain speech, ends cut before "
+        "the word is over, clipping, upsampled rows, dead channels, transcripts that do not "
+        "fit, and shortcuts by which a model could tell holds from ends without the speech. "
+        "Exit status 1 if a row cannot be used or something is in two splits.",
     )
     check.add_argument("corpus", metavar="CORPUS", help=_CORPUS)
     check.add_argument("--split", help="only this split (default: all)")
@@ -70,7 +71,7 @@ def _add_page_options(check: argparse.ArgumentParser) -> None:
         "--serve",
         action="store_true",
         help="serve the page on this machine only and save corrections into its folder "
-        "(default folder: corrections)",
+        "(default folder: corrections); refused if it holds corrections of another corpus",
     )
     check.add_argument("--port", type=int, default=8090, help="of --serve (default: %(default)s)")
 
@@ -80,7 +81,8 @@ def _add_relabel(actions: Any) -> None:
         "relabel",
         help="apply the corrections made on the page of 'data check'",
         description="Write a corpus anew with the corrections that were saved from the page "
-        "of 'turnkit data check': spans moved, turns marked as not over, rows dropped.",
+        "of 'turnkit data check': spans moved, turns marked as not over, rows dropped. "
+        "Corrections of another corpus, or of an id that two rows have, are refused.",
     )
     relabel.add_argument("corpus", metavar="CORPUS", help=_CORPUS)
     relabel.add_argument("corrections", metavar="CORRECTIONS.jsonl", type=Path)
@@ -91,6 +93,7 @@ def _add_relabel(actions: Any) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Print what was found; 1 if the corpus cannot be used as it is."""
+    from turnkit.corpus.checking.belonging import check_saved
     from turnkit.corpus.checking.inspection import inspect
     from turnkit.corpus.checking.present import as_text
     from turnkit.corpus.reader import load_splits
@@ -101,7 +104,10 @@ def run_check(args: argparse.Namespace) -> int:
         raise ConfigError(f"--rows {args.rows}: expected 1 or more")
     if args.page or args.serve:
         check_output(_folder(args), folder=True)
+    _warn_of_unfinished([args.corpus, *args.against])
     splits = load_splits(args.corpus, args.split)
+    if args.page or args.serve:
+        check_saved(_folder(args), splits)  # looking at all rows may take an hour
     against = {
         f"{name}:{split}": corpus
         for name in args.against
@@ -144,6 +150,13 @@ def run_relabel(args: argparse.Namespace) -> int:
 
 def _folder(args: argparse.Namespace) -> Path:
     return args.page or Path("corrections")
+
+
+def _warn_of_unfinished(names: Sequence[str]) -> None:
+    from turnkit.corpus.unfinished import unfinished
+
+    for told in filter(None, map(unfinished, names)):
+        print(f"WARNING {told}", file=sys.stderr, flush=True)
 
 
 def _show(args: argparse.Namespace, splits: dict[str, Corpus], report: Report) -> None:

@@ -98,6 +98,15 @@ def test_fair_turns_pass_every_probe(fair: list[Turn]) -> None:
         assert 700 < probe.holds < 1_100
 
 
+def test_rows_of_two_spans_are_told_by_counting_and_the_probe_says_why(fair: list[Turn]) -> None:
+    rng = np.random.default_rng(2)
+    pairs = found([make_turn(number, rng, holds=1) for number in range(60)])
+    assert pairs["holds so far"].auc == 1.0
+    assert "by construction" in pairs["holds so far"].as_text()
+    assert [name for name, probe in pairs.items() if probe.note] == ["holds so far"]
+    assert not found(fair)["holds so far"].note
+
+
 def test_a_quieter_end_is_a_level_shortcut(fair: list[Turn]) -> None:
     quieter = changed(fair, lambda _, span, end: (window(span), 0.8 if end else 1.0))
     assert failed(quieter) == {"level"}
