@@ -129,9 +129,8 @@ def main() -> None:
                 best = measured[index]["best_on_test"][point]
                 value = best["rate"] if kind == "rate" else best["mean_latency_ms"]
                 found[group][point].append(value)
-        print(
-            f"\n{corpus}: {args.turns} turns, {args.seeds} seeds, best policy on {args.limit} rows\n"
-        )
+        sizes = f"{args.turns} turns, {args.seeds} seeds, best policy on {args.limit} rows"
+        print(f"\n{corpus}: {sizes}\n")
         print(table(found))
 
 
