@@ -103,7 +103,7 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the turns in their order: ids, labels, spans, words, tags and audio.
+        """Hash of the turns in their order: ids, labels, spans, words, tags, recordings, audio.
 
         Sixteen hexadecimal digits. Sound files that are not inside the corpus count by
         their size and their first and last MiB.
