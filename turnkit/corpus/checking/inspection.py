@@ -159,25 +159,8 @@ def _report(
 ) -> SplitReport:
     facts = [row.facts for row in rows]
     ids = [str(row) for row in corpus.column("id")]
-    doubts = [doubt for row in rows for doubt in doubts_of(row)]
     general = check_turns(facts)
-    numbers: dict[str, list[int]] = {}  # an id may, wrongly, be that of several rows
-    for row in rows:
-        numbers.setdefault(row.facts.id, []).append(row.index)
-    doubts += [
-        Doubt(index, name, finding.kind, finding.message)
-        for finding in general
-        if finding.kind not in _UNHEARD
-        for name in dict.fromkeys(finding.rows)
-        for index in numbers[name]
-    ]
-    doubts += [Doubt(each.index, each.id, UNUSABLE, each.message) for each in broken]
-    doubts += [
-        Doubt(index, name, COPIES, f"same speech as {other}")
-        for copy in copies
-        for name, other in copy.seen_from(split)
-        for index in numbers[name]
-    ]
+    doubts = _doubts(split, rows, broken, general, copies)
     findings = [
         *(Finding(UNUSABLE, each.message, (each.id,)) for each in broken),
         *check_corpus(ids, corpus.labels, corpus.digests, facts),
@@ -192,8 +175,37 @@ def _report(
         looked_at=len(rows) + len(broken),
         findings=tuple(findings),
         probes=tuple(run_probes([row.silences for row in rows])),
-        doubts=tuple(sorted(doubts, key=lambda doubt: doubt.index)),
+        doubts=tuple(doubts),
     )
+
+
+def _doubts(
+    split: str,
+    rows: Sequence[Measured],
+    broken: Sequence[Unusable],
+    general: Sequence[Finding],
+    copies: Sequence[NamedCopy],
+) -> list[Doubt]:
+    """Whatever was found in single rows, in the order of the rows."""
+    numbers: dict[str, list[int]] = {}  # an id may, wrongly, be that of several rows
+    for row in rows:
+        numbers.setdefault(row.facts.id, []).append(row.index)
+    found = [doubt for row in rows for doubt in doubts_of(row)]
+    found += [
+        Doubt(index, name, finding.kind, finding.message)
+        for finding in general
+        if finding.kind not in _UNHEARD
+        for name in dict.fromkeys(finding.rows)
+        for index in numbers[name]
+    ]
+    found += [Doubt(each.index, each.id, UNUSABLE, each.message) for each in broken]
+    found += [
+        Doubt(index, name, COPIES, f"same speech as {other}")
+        for copy in copies
+        for name, other in copy.seen_from(split)
+        for index in numbers[name]
+    ]
+    return sorted(found, key=lambda doubt: doubt.index)
 
 
 _UNHEARD = {"short end", "zeros"}
