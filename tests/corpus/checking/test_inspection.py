@@ -96,6 +96,17 @@ def test_a_fault_is_found_in_its_row_and_in_no_other(
     assert report.usable  # somebody should listen, but it can be read
 
 
+@pytest.mark.parametrize(
+    ("spans", "late"), [(((1.2, 2.3), (2.9, 4.4)), True), (((1.2, 4.4),), False)]
+)
+def test_a_hold_that_ends_late_is_told_as_such(
+    spans: Any, late: bool, write_parquet: WriteParquet, tmp_path: Path
+) -> None:
+    report = inspected(write_parquet(tmp_path / "train.parquet", [make_row("a", 20, spans=spans)]))
+    (doubt,) = (d for d in report.splits["train"].doubts if d.kind == "speech in a silence")
+    assert ("a hold ends late" in doubt.what) is late
+
+
 def test_copies_in_two_splits_are_a_leak_whatever_their_names(
     fine: list[dict[str, Any]], write_parquet: WriteParquet, tmp_path: Path
 ) -> None:

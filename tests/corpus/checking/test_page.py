@@ -136,6 +136,13 @@ def test_a_body_that_was_cut_short_is_refused_and_the_file_stays(port: int, fold
     assert len(read_corrections(folder / CORRECTIONS)) == 2
 
 
+def test_a_tab_of_another_corpus_cannot_save_over_this_one(port: int, folder: Path) -> None:
+    ask(port, "PUT", f"/{CORRECTIONS}", '{"id": "t0"}\n')
+    status, told, _ = ask(port, "PUT", f"/{CORRECTIONS}", '{"id": "t1"}\n', X_Corpus="another")
+    assert (status, b"another corpus" in told) == (409, True)
+    assert read_corrections(folder / CORRECTIONS) == [Correction("t0")]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -16,6 +16,9 @@ CLIPPED_SHARE = 1e-3
 LATE_S = 0.15
 """Seconds that the last word may go on after the turn should be over."""
 
+AT_END_S = 0.05
+"""Speech that ends so many seconds from the end of a hold goes on after it."""
+
 MOST_WORD_ERRORS = 0.75
 """Word error rate above which a transcript is not that of the audio."""
 
@@ -84,7 +87,9 @@ def _speech_inside(row: Measured) -> Judged:
     heard = row.heard.inside
     if not heard:
         return None
-    return f"speech inside a silence span at {_seconds(s.start for s in heard)}", heard
+    late = any(abs(hold.end - s.end) <= AT_END_S for s in heard for hold in row.spans[:-1])
+    told = ", up to its end: a hold ends late" if late else ""
+    return f"speech inside a silence span at {_seconds(s.start for s in heard)}{told}", heard
 
 
 def _end_cut(row: Measured) -> Judged:

@@ -26,6 +26,7 @@ HOST = "127.0.0.1"
 
 _MOST_BYTES = 16 << 20
 _SOUND = re.compile(rf"/{AUDIO}/(\d{{4,}}\.flac)")
+_CORPUS = re.compile(r'data-corpus="(\w+)"')
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -106,6 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif not 0 <= length <= _MOST_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        elif self.headers.get("X-Corpus") not in (None, self._corpus()):
+            text = b"this page is of another corpus than is served now: open it anew"
+            self._send(text, "text/plain; charset=utf-8", HTTPStatus.CONFLICT)
         elif len(body := self.rfile.read(length)) < length:
             text = f"expected {length} bytes, {len(body)} came: nothing is saved".encode()
             self._send(text, "text/plain; charset=utf-8", HTTPStatus.BAD_REQUEST)
@@ -127,6 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(text, "text/plain; charset=utf-8", HTTPStatus.INSUFFICIENT_STORAGE)
         else:
             self._send(str(len(corrections)).encode(), "text/plain; charset=utf-8")
+
+    def _corpus(self) -> str | None:
+        """Fingerprint of the corpus that the page is of; a tab may be older than the page."""
+        found = _CORPUS.search((self._folder / "index.html").read_text("utf-8"))
+        return found and found[1]
 
     def _from_here(self) -> bool:
         """Whether the request is for this machine, and from a page of this server."""
