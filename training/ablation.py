@@ -27,7 +27,8 @@ HERE = Path(__file__).resolve().parent
 SPEC = HERE.parent / "data" / "synthetic" / "calls.yaml"
 RECIPE = HERE / "ablation.yaml"
 GROUPS = ("everything", "text", "voices", "prosody", "channel")
-POINTS = {"FC@300": "rate", "FC@600": "rate", "L@5%": "latency", "L@10%": "latency"}
+POINTS = {"FC@300": "%", "FC@600": "%", "L@5%": "ms", "L@10%": "ms"}
+AUC = "AUC at 0.2 s"
 
 
 def run(*command: str | Path) -> None:
@@ -86,19 +87,31 @@ def try_seed(args: argparse.Namespace, group: str, seed: int) -> list[dict[str, 
     return [measure(folder, args.limit, *each) for each in pairs]
 
 
-def table(found: dict[str, dict[str, list[float]]]) -> str:
+def values(measured: dict[str, Any]) -> dict[str, float]:
+    """What the table shows of one measurement."""
+    best = measured["best_on_test"]
+    shown = {
+        point: 100 * best[point]["rate"] if unit == "%" else best[point]["mean_latency_ms"]
+        for point, unit in POINTS.items()
+    }
+    return shown | {AUC: measured["diagnostics"]["0.2 s"]["auc"]}
+
+
+def table(found: dict[str, list[dict[str, float]]]) -> str:
     """Mean, range over seeds, and difference to everything, of each group."""
-    lines = ["| plain | " + " | ".join(f"{point} | to everything" for point in POINTS) + " |"]
-    lines.append("| --- |" + " ---: |" * (2 * len(POINTS)))
-    for group, points in found.items():
+    columns = [*POINTS, AUC]
+    lines = ["| plain | " + " | ".join(f"{column} | to everything" for column in columns) + " |"]
+    lines.append("| --- |" + " ---: |" * (2 * len(columns)))
+    for group, seeds in found.items():
         cells = []
-        for point, kind in POINTS.items():
-            scale, unit = (100, "%") if kind == "rate" else (1, "ms")
-            values = [scale * each for each in points[point]]
-            mean = statistics.mean(values)
-            full = scale * statistics.mean(found[GROUPS[0]][point])
-            cells.append(f"{mean:.1f} {unit} [{min(values):.1f}, {max(values):.1f}]")
-            cells.append("" if group == GROUPS[0] else f"{mean - full:+.1f}")
+        for column in columns:
+            each = [seed[column] for seed in seeds]
+            mean = statistics.mean(each)
+            full = statistics.mean(seed[column] for seed in found[GROUPS[0]])
+            digits, unit = (3, "") if column == AUC else (1, f" {POINTS[column]}")
+            spread = f"[{min(each):.{digits}f}, {max(each):.{digits}f}]"
+            cells.append(f"{mean:.{digits}f}{unit} {spread}")
+            cells.append("" if group == GROUPS[0] else f"{mean - full:+.{digits}f}")
         lines.append(f"| {'-' if group == GROUPS[0] else group} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -121,14 +134,9 @@ def main() -> None:
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda each: try_seed(args, *each), wanted))
     for index, corpus in enumerate(args.corpus):
-        found: dict[str, dict[str, list[float]]] = {
-            group: {point: [] for point in POINTS} for group in GROUPS
-        }
+        found: dict[str, list[dict[str, float]]] = {group: [] for group in GROUPS}
         for (group, _), measured in zip(wanted, results, strict=True):
-            for point, kind in POINTS.items():
-                best = measured[index]["best_on_test"][point]
-                value = best["rate"] if kind == "rate" else best["mean_latency_ms"]
-                found[group][point].append(value)
+            found[group].append(values(measured[index]))
         sizes = f"{args.turns} turns, {args.seeds} seeds, best policy on {args.limit} rows"
         print(f"\n{corpus}: {sizes}\n")
         print(table(found))
