@@ -88,7 +88,7 @@ def try_seed(args: argparse.Namespace, group: str, seed: int) -> list[dict[str, 
 
 
 def values(measured: dict[str, Any]) -> dict[str, float]:
-    """What the table shows of one measurement."""
+    """Read what the table shows of one measurement."""
     best = measured["best_on_test"]
     shown = {
         point: 100 * best[point]["rate"] if unit == "%" else best[point]["mean_latency_ms"]
@@ -100,8 +100,7 @@ def values(measured: dict[str, Any]) -> dict[str, float]:
 def table(found: dict[str, list[dict[str, float]]]) -> str:
     """Mean, range over seeds, and difference to everything, of each group."""
     columns = [*POINTS, AUC]
-    lines = ["| plain | " + " | ".join(f"{column} | to everything" for column in columns) + " |"]
-    lines.append("| --- |" + " ---: |" * (2 * len(columns)))
+    lines = [f"| plain | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     for group, seeds in found.items():
         cells = []
         for column in columns:
@@ -110,8 +109,8 @@ def table(found: dict[str, list[dict[str, float]]]) -> str:
             full = statistics.mean(seed[column] for seed in found[GROUPS[0]])
             digits, unit = (3, "") if column == AUC else (1, f" {POINTS[column]}")
             spread = f"[{min(each):.{digits}f}, {max(each):.{digits}f}]"
-            cells.append(f"{mean:.{digits}f}{unit} {spread}")
-            cells.append("" if group == GROUPS[0] else f"{mean - full:+.{digits}f}")
+            change = "" if group == GROUPS[0] else f", {mean - full:+.{digits}f}"
+            cells.append(f"{mean:.{digits}f}{unit} {spread}{change}")
         lines.append(f"| {'-' if group == GROUPS[0] else group} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
