@@ -151,7 +151,10 @@ def test_a_call_begins_is_counted_and_is_hung_up() -> None:
             assert (await it.client.get("/healthz")).json()["calls"] == 0
             assert it.stubs.made[0].sent[-1]["type"] == "bye"
             assert it.stubs.made[0].reason == "you hung up"
-            assert (await it.client.delete(f"/api/calls/{content['call']}")).status_code == 404
+            sent = len(it.stubs.made[0].sent)
+            # The request may come when the call is gone: a page hangs up in the call, too.
+            assert (await it.client.delete(f"/api/calls/{content['call']}")).status_code == 200
+            assert len(it.stubs.made[0].sent) == sent
 
     run(body)
 

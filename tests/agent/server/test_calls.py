@@ -71,7 +71,25 @@ def test_a_runner_that_ignores_hanging_up_is_cancelled() -> None:
         assert await calls.hang_up(slot.call_id, "enough")
         assert freed == [True]
         assert len(calls) == 0
-        assert not await calls.hang_up(slot.call_id, "enough")
+        assert await calls.hang_up(slot.call_id, "enough")
+        assert not await calls.hang_up("never there", "enough")
+
+    run(body)
+
+
+def test_only_the_last_calls_are_known_when_they_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def runner(*_: Any) -> None: ...
+
+    async def body() -> None:
+        monkeypatch.setattr(calls_module, "REMEMBERED_CALLS", 2)
+        calls, _ = open_calls(runner)
+        names = []
+        for _ in range(3):
+            with calls.slot() as slot:
+                call = await slot.start(StubTransport())
+            await call.task
+            names.append(slot.call_id)
+        assert [await calls.hang_up(name, "enough") for name in names] == [False, True, True]
 
     run(body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -18,6 +19,10 @@ from turnkit.errors import CallError
 
 GRACE_S = 15.0
 """Seconds beyond the session's own limit after which a call is ended from outside."""
+
+REMEMBERED_CALLS = 256
+"""Calls that are over and still known: a page that hangs up says so in two ways at once, in the
+call and by a request, which may come when the call is gone. It was hung up all the same."""
 
 TROUBLE = "something went wrong on the server"
 
@@ -115,6 +120,7 @@ class Calls:
         self._duration_s, self._loop_lag_s = duration_s, loop_lag_s
         self._admission = AdmissionControl(limits)
         self._running: dict[str, RunningCall] = {}
+        self._over: deque[str] = deque(maxlen=REMEMBERED_CALLS)
         self._setting_up = 0
 
     def __len__(self) -> int:
@@ -160,8 +166,12 @@ class Calls:
         task = asyncio.create_task(self._run(call_id, guard), name=f"call {call_id}")
         self._running[call_id] = RunningCall(call_id, guard, task)
         # Not in the task: one that is cancelled before it begins never runs its `finally`.
-        task.add_done_callback(lambda _: self._running.pop(call_id, None))
+        task.add_done_callback(lambda _: self._forget(call_id))
         return self._running[call_id]
+
+    def _forget(self, call_id: str) -> None:
+        self._running.pop(call_id, None)
+        self._over.append(call_id)
 
     async def _run(self, call_id: str, transport: GuardedTransport) -> None:
         """One error boundary a call: whatever happens is told, and everything is freed."""
@@ -186,10 +196,10 @@ class Calls:
                 observer.finish(result, reason)
 
     async def hang_up(self, call_id: str, reason: str) -> bool:
-        """End a call and wait until it is gone; False if there is none of that name."""
+        """End a call and wait until it is gone; False if there was none of that name of late."""
         call = self._running.get(call_id)
         if call is None:
-            return False
+            return call_id in self._over
         with suppress(Exception):
             await call.transport.end(reason)
         _, late = await asyncio.wait({call.task}, timeout=self._limits.drain_s)
