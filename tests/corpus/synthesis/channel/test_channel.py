@@ -11,12 +11,15 @@ from turnkit.corpus.synthesis.channel import Channel, ChannelSettings, OpusLine,
 DRAWS = 1_500
 
 
-@pytest.fixture(scope="module")
-def drawn() -> list[Channel]:
-    settings = ChannelSettings()
+def draw(settings: ChannelSettings) -> list[Channel]:
     return [
         draw_channel(settings, someone(i % 40), np.random.default_rng([2, i])) for i in range(DRAWS)
     ]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Channel]:
+    return draw(ChannelSettings(clean=0.0))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,19 @@ def test_shares_are_those_asked_for(drawn: list[Channel], tag: str, key: str) ->
     share = getattr(ChannelSettings(), key)
     found = np.mean([tag in channel.tags for channel in drawn])
     assert abs(found - share) < 4 * np.sqrt(share * (1 - share) / DRAWS)
+
+
+def test_clean_turns_keep_their_levels_and_nothing_else(drawn: list[Channel]) -> None:
+    mixed = draw(ChannelSettings(clean=0.4))
+    cleaned = [(a, b) for a, b in zip(drawn, mixed, strict=True) if a != b]
+    assert abs(len(cleaned) / DRAWS - 0.4) < 4 * np.sqrt(0.24 / DRAWS)
+    low, high = ChannelSettings().clean_snr_db
+    for before, after in cleaned:
+        assert low <= after.snr_db <= high
+        assert {tag.partition(":")[0] for tag in after.tags} == {"snr"}
+        assert after.level_db == before.level_db
+        assert (after.band_hz, after.tilt_db) == ((0.0, 8_000.0), 0.0)
+        assert after.sample_rate == 16_000
 
 
 def test_ranges_hold(drawn: list[Channel]) -> None:
@@ -57,7 +73,7 @@ def test_ranges_hold(drawn: list[Channel]) -> None:
 
 def test_rooms_are_those_of_a_bank() -> None:
     def rooms(seed: int) -> set[object]:
-        settings = ChannelSettings(rooms=1.0, room_count=5, room_seed=seed)
+        settings = ChannelSettings(clean=0.0, rooms=1.0, room_count=5, room_seed=seed)
         draws = (draw_channel(settings, someone(), np.random.default_rng(i)) for i in range(100))
         return {channel.room for channel in draws}
 

@@ -137,6 +137,25 @@ def draw_channel(
     """
     if settings.plain:
         return Channel(level_db=_PLAIN_LEVEL_DB, snr_db=_PLAIN_SNR_DB)
+    channel = _spoilt(settings, sound, rng)
+    # Last, so that the turns that are not clean are the same for any share of those that are.
+    if rng.random() < settings.clean:
+        return _clean(channel, float(rng.uniform(*settings.clean_snr_db)))
+    return channel
+
+
+def _clean(channel: Channel, snr_db: float) -> Channel:
+    """Leave nothing of a channel but its levels and the colour of its floor."""
+    return Channel(
+        level_db=channel.level_db,
+        snr_db=snr_db,
+        colour=channel.colour,
+        floor_drift_db=channel.floor_drift_db,
+        level_drift_db=channel.level_drift_db,
+    )
+
+
+def _spoilt(settings: ChannelSettings, sound: PseudoSpeaker, rng: np.random.Generator) -> Channel:
     telephone, opus = _line(settings, rng)
     return Channel(
         level_db=sound.level_db + float(rng.normal(0.0, settings.level_spread_db)),

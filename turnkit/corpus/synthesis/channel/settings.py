@@ -9,6 +9,7 @@ from turnkit.errors import ConfigError
 Range = tuple[float, float]
 
 _SHARES = (
+    "clean",
     "rooms",
     "noisy",
     "hum",
@@ -21,6 +22,7 @@ _SHARES = (
 )
 
 _LIMITS: dict[str, Range] = {
+    "clean_snr_db": (20.0, 60.0),
     "rt60_s": (0.1, 1.0),
     "distance_m": (0.1, 3.0),
     "usual_snr_spread_db": (0.0, 10.0),
@@ -41,13 +43,19 @@ _LIMITS: dict[str, Range] = {
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """What channels are drawn from; ranges are drawn evenly, shares are of all turns.
+    """What channels are drawn from; ranges are drawn evenly, shares are of turns not `clean`.
 
     Attributes
     ----------
     plain : bool
         An even white floor 40 dB below the speech and nothing else: what everything
         below is compared with.
+    clean : float
+        Share, of all turns, that a good microphone hears close to the mouth and in a
+        quiet place: of all that follows, only the levels and their drift. Without them,
+        what is learned does not carry over to clean recordings (docs/corpora.md).
+    clean_snr_db : (float, float)
+        Active speech to floor of those.
     rooms : float
         Share heard in a room; the rest is close to the mouth.
     room_count, room_seed : int
@@ -104,6 +112,8 @@ class ChannelSettings:
     """
 
     plain: bool = False
+    clean: float = 0.5
+    clean_snr_db: Range = (30.0, 45.0)
     rooms: float = 0.45
     room_count: int = 60
     room_seed: int = 0
