@@ -6,7 +6,7 @@ measures all of them on corpora of people. Prints, for each of these, the mean o
 its range, and the difference to everything.
 
     python training/ablation.py OUT --corpus PATH.parquet [--corpus OTHER] [--turns 1500]
-        [--limit 1000] [--seeds 3] [--jobs 2]
+        [--set KEY=VALUE] [--limit 1000] [--seeds 3] [--jobs 2]
 
 Stopped, it goes on where it was; `turnkit` has to be on the PATH.
 """
@@ -42,14 +42,14 @@ def run(*command: str | Path) -> None:
         raise SystemExit(f"ablation: status {done.returncode} of: {' '.join(parts)}")
 
 
-def make(out: Path, group: str, turns: int) -> Path:
+def make(out: Path, group: str, turns: int, changes: list[str]) -> Path:
     """Make the corpus of a group, as far as it is not there yet."""
     folder = out / "corpora" / group
-    plain = [] if group == "everything" else ["--set", f"{group}.plain=true"]
     speakers = max(20, turns // 15)
-    sizes = [f"splits.train.turns={turns}", f"splits.train.speakers={speakers}"]
-    sizes += ["splits.test.turns=50", "splits.test.speakers=10"]
-    run("turnkit", "data", "make", SPEC, folder, *sum((["--set", each] for each in sizes), plain))
+    keys = [f"splits.train.turns={turns}", f"splits.train.speakers={speakers}"]
+    keys += ["splits.test.turns=50", "splits.test.speakers=10", *changes]
+    keys += [] if group == "everything" else [f"{group}.plain=true"]
+    run("turnkit", "data", "make", SPEC, folder, *(part for key in keys for part in ("--set", key)))
     return folder
 
 
@@ -122,13 +122,16 @@ def main() -> None:
     parser.add_argument(
         "--corpus", required=True, action="append", help="of people, to measure on; again for more"
     )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the specification"
+    )
     parser.add_argument("--limit", type=int, default=1000, help="measure on N rows of each")
     parser.add_argument("--turns", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="trainings side by side")
     args = parser.parse_args()
     for group in GROUPS:
-        make(args.out, group, args.turns)
+        make(args.out, group, args.turns, args.set)
     wanted = [(group, seed) for seed in range(args.seeds) for group in GROUPS]
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda each: try_seed(args, *each), wanted))
