@@ -8,12 +8,14 @@ its range, and the difference to everything.
     python training/ablation.py OUT --corpus PATH.parquet [--corpus OTHER] [--turns 1500]
         [--set KEY=VALUE] [--limit 1000] [--seeds 3] [--jobs 2]
 
-Stopped, it goes on where it was; `turnkit` has to be on the PATH.
+Stopped, it goes on where it was; another recipe or specification wants another OUT.
+`turnkit` has to be on the PATH.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -46,8 +48,8 @@ def make(out: Path, group: str, turns: int, changes: list[str]) -> Path:
     """Make the corpus of a group, as far as it is not there yet."""
     folder = out / "corpora" / group
     speakers = max(20, turns // 15)
-    keys = [f"splits.train.turns={turns}", f"splits.train.speakers={speakers}"]
-    keys += ["splits.test.turns=50", "splits.test.speakers=10", *changes]
+    keys = [*changes, f"splits.train.turns={turns}", f"splits.train.speakers={speakers}"]
+    keys += ["splits.test.turns=50", "splits.test.speakers=10"]
     keys += [] if group == "everything" else [f"{group}.plain=true"]
     run("turnkit", "data", "make", SPEC, folder, *(part for key in keys for part in ("--set", key)))
     return folder
@@ -82,37 +84,62 @@ def measure(run_folder: Path, limit: int, report: Path, corpus: str) -> dict[str
 def try_seed(args: argparse.Namespace, group: str, seed: int) -> list[dict[str, Any]]:
     """Train on the corpus of a group, and measure on every corpus of people."""
     folder = train(args.out, group, seed)
-    reports = [args.out / "reports" / f"{group}-{seed}-{i}" for i in range(len(args.corpus))]
+    reports = [
+        args.out / "reports" / f"{group}-{seed}-{rows(each, args.limit)}" for each in args.corpus
+    ]
     pairs = zip(reports, args.corpus, strict=True)
     return [measure(folder, args.limit, *each) for each in pairs]
 
 
-def values(measured: dict[str, Any]) -> dict[str, float]:
-    """Read what the table shows of one measurement."""
+def rows(corpus: str, limit: int) -> str:
+    """Eight hexadecimal digits that stand for the rows measured on."""
+    return hashlib.sha256(json.dumps([corpus, limit]).encode()).hexdigest()[:8]
+
+
+def values(measured: dict[str, Any]) -> dict[str, float | None]:
+    """Read what the table shows of one measurement; None is out of reach or not measured."""
     best = measured["best_on_test"]
-    shown = {
-        point: 100 * best[point]["rate"] if unit == "%" else best[point]["mean_latency_ms"]
-        for point, unit in POINTS.items()
-    }
+    shown: dict[str, float | None] = {}
+    for point, unit in POINTS.items():
+        found = best[point]
+        value = 100 * found["rate"] if unit == "%" else found["mean_latency_ms"]
+        shown[point] = value if found["reached"] else None
     return shown | {AUC: measured["diagnostics"]["0.2 s"]["auc"]}
 
 
-def table(found: dict[str, list[dict[str, float]]]) -> str:
+def table(found: dict[str, list[dict[str, float | None]]]) -> str:
     """Mean, range over seeds, and difference to everything, of each group."""
     columns = [*POINTS, AUC]
     lines = [f"| plain | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     for group, seeds in found.items():
-        cells = []
-        for column in columns:
-            each = [seed[column] for seed in seeds]
-            mean = statistics.mean(each)
-            full = statistics.mean(seed[column] for seed in found[GROUPS[0]])
-            digits, unit = (3, "") if column == AUC else (1, f" {POINTS[column]}")
-            spread = f"[{min(each):.{digits}f}, {max(each):.{digits}f}]"
-            change = "" if group == GROUPS[0] else f", {mean - full:+.{digits}f}"
-            cells.append(f"{mean:.{digits}f}{unit} {spread}{change}")
-        lines.append(f"| {'-' if group == GROUPS[0] else group} | " + " | ".join(cells) + " |")
+        full = None if group == GROUPS[0] else found[GROUPS[0]]
+        cells = [cell(column, seeds, full) for column in columns]
+        lines.append(f"| {'-' if full is None else group} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def cell(
+    column: str, seeds: list[dict[str, float | None]], full: list[dict[str, float | None]] | None
+) -> str:
+    """Tell one column of a group, and its difference to everything where there is one."""
+    each = [value for seed in seeds if (value := seed[column]) is not None]
+    if len(each) < len(seeds):
+        return f"not reached by {len(seeds) - len(each)} of {len(seeds)}"
+    mean = statistics.mean(each)
+    digits, unit = (3, "") if column == AUC else (1, f" {POINTS[column]}")
+    text = f"{mean:.{digits}f}{unit} [{min(each):.{digits}f}, {max(each):.{digits}f}]"
+    whole = [value for seed in full or [] if (value := seed[column]) is not None]
+    if full is None or len(whole) < len(full):
+        return text
+    return f"{text}, {mean - statistics.mean(whole):+.{digits}f}"
+
+
+def count(text: str) -> int:
+    """Read a number of 1 or more."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: expected 1 or more")
+    return number
 
 
 def main() -> None:
@@ -125,10 +152,10 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the specification"
     )
-    parser.add_argument("--limit", type=int, default=1000, help="measure on N rows of each")
-    parser.add_argument("--turns", type=int, default=1500)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=2, help="trainings side by side")
+    parser.add_argument("--limit", type=count, default=1000, help="measure on N rows of each")
+    parser.add_argument("--turns", type=count, default=1500)
+    parser.add_argument("--seeds", type=count, default=3)
+    parser.add_argument("--jobs", type=count, default=2, help="trainings side by side")
     args = parser.parse_args()
     for group in GROUPS:
         make(args.out, group, args.turns, args.set)
@@ -136,10 +163,10 @@ def main() -> None:
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda each: try_seed(args, *each), wanted))
     for index, corpus in enumerate(args.corpus):
-        found: dict[str, list[dict[str, float]]] = {group: [] for group in GROUPS}
+        found: dict[str, list[dict[str, float | None]]] = {group: [] for group in GROUPS}
         for (group, _), measured in zip(wanted, results, strict=True):
             found[group].append(values(measured[index]))
-        sizes = f"{args.turns} turns, {args.seeds} seeds, best policy on {args.limit} rows"
+        sizes = f"{args.turns} turns, {args.seeds} seeds, best policy on {args.limit} rows at most"
         print(f"\n{corpus}: {sizes}\n")
         print(table(found))
 
