@@ -44,6 +44,7 @@ MEANINGS = {
     "overlap": "somebody else speaks into it",
     BACKCHANNEL: "a word in passing that takes no turn",
     INCOMPLETE: "cut off before its end: its last silence is a hold",
+    "clean": "as a good microphone hears it in a quiet place",
     "telephone": "8 kHz, as a telephone carries it",
     "opus": "went through an Opus codec",
     "loss": "some packets were lost on the way",

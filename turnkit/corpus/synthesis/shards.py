@@ -34,7 +34,7 @@ from turnkit.corpus.synthesis.voices.cast import Cast
 from turnkit.files import atomic_path, sha256_file
 from turnkit.vad import silero_path
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Raise it whenever the same spec would give other rows: it is part of every address."""
 
 DATA = "data"

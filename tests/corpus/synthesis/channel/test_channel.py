@@ -47,10 +47,15 @@ def test_clean_turns_keep_their_levels_and_nothing_else(drawn: list[Channel]) ->
     low, high = ChannelSettings().clean_snr_db
     for before, after in cleaned:
         assert low <= after.snr_db <= high
-        assert {tag.partition(":")[0] for tag in after.tags} == {"snr"}
+        assert {tag.partition(":")[0] for tag in after.tags} == {"snr", "clean"}
+        assert (after.colour, after.floor_drift_db) == (before.colour, before.floor_drift_db)
         assert after.level_db == before.level_db
         assert (after.band_hz, after.tilt_db) == ((0.0, 8_000.0), 0.0)
         assert after.sample_rate == 16_000
+
+
+def test_every_turn_is_clean_if_asked_for() -> None:
+    assert all("clean" in channel.tags for channel in draw(ChannelSettings(clean=1.0)))
 
 
 def test_ranges_hold(drawn: list[Channel]) -> None:
@@ -94,7 +99,7 @@ def test_the_same_draw_is_the_same_channel() -> None:
 def test_plain_is_a_quiet_white_floor_whoever_speaks() -> None:
     settings = ChannelSettings(plain=True)
     channels = {draw_channel(settings, someone(i), np.random.default_rng(i)) for i in range(20)}
-    assert channels == {Channel(level_db=-26.0, snr_db=40.0)}
+    assert channels == {Channel(level_db=-26.0, snr_db=40.0, clean=True)}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from turnkit.settings_file import build
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("clean", 1.5),
+        ("clean_snr_db", (45.0, 30.0)),
+        ("clean_snr_db", (10.0, 30.0)),
         ("rooms", 1.5),
         ("echo", -0.1),
         ("rt60_s", (0.5, 0.2)),

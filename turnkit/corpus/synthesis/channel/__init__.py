@@ -8,7 +8,8 @@
 
 One floor runs from the first sample to the last. Nothing here depends on where the turn
 holds or ends (the echo's first burst, and what its loudness is measured over, on where it
-speaks), so that no level tells the two apart.
+speaks), so that no level tells the two apart. Of a share of the turns (`clean`) only levels and a
+coloured floor are left.
 """
 
 from turnkit.corpus.synthesis.channel.channel import Channel, Echo, OpusLine, draw_channel

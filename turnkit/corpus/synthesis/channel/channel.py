@@ -79,6 +79,8 @@ class Channel:
     telephone : bool
         Whether it goes through mu-law at 8 kHz.
     opus : OpusLine or None
+    clean : bool
+        Whether nothing was done to it but its levels and the floor.
     """
 
     level_db: float
@@ -95,6 +97,7 @@ class Channel:
     echo: Echo | None = None
     telephone: bool = False
     opus: OpusLine | None = None
+    clean: bool = False
 
     @property
     def sample_rate(self) -> int:
@@ -106,6 +109,7 @@ class Channel:
         """What it is, in the words of `turnkit.corpus.tags`."""
         nearest = min(SNR_BANDS, key=lambda middle: abs(middle - self.snr_db))
         there = {
+            "clean": self.clean,
             "telephone": self.telephone,
             "opus": self.opus is not None,
             "loss": self.opus is not None and self.opus.loss > 0.0,
@@ -128,7 +132,8 @@ def draw_channel(
     ----------
     settings : ChannelSettings
     sound : PseudoSpeaker
-        Whose usual level, noise and timbre the channel is drawn around.
+        Whose usual level, noise and timbre the channel is drawn around; of a clean one
+        only the level and the colour of the noise.
     rng : numpy Generator
 
     Returns
@@ -136,7 +141,7 @@ def draw_channel(
     Channel
     """
     if settings.plain:
-        return Channel(level_db=_PLAIN_LEVEL_DB, snr_db=_PLAIN_SNR_DB)
+        return Channel(level_db=_PLAIN_LEVEL_DB, snr_db=_PLAIN_SNR_DB, clean=True)
     channel = _spoilt(settings, sound, rng)
     # Last, so that the turns that are not clean are the same for any share of those that are.
     if rng.random() < settings.clean:
@@ -152,6 +157,7 @@ def _clean(channel: Channel, snr_db: float) -> Channel:
         colour=channel.colour,
         floor_drift_db=channel.floor_drift_db,
         level_drift_db=channel.level_drift_db,
+        clean=True,
     )
 
 

@@ -53,7 +53,7 @@ class ChannelSettings:
     clean : float
         Share, of all turns, that a good microphone hears close to the mouth and in a
         quiet place: of all that follows, only the levels and their drift. Without them,
-        what is learned does not carry over to clean recordings (docs/corpora.md).
+        less of what is learned carries over to clean recordings (docs/corpora.md).
     clean_snr_db : (float, float)
         Active speech to floor of those.
     rooms : float
