@@ -15,7 +15,7 @@ from turnkit.corpus.synthesis.voices.piper import accent_of
 from turnkit.corpus.synthesis.voices.settings import ESPEAK_VOICES
 from turnkit.corpus.tags import SNR_BANDS, meaning
 
-OF_CHANNELS = {"telephone", "opus", "loss", "room", "babble", "hum", "clipped", "echo"}
+OF_CHANNELS = {"clean", "telephone", "opus", "loss", "room", "babble", "hum", "clipped", "echo"}
 OF_SCRIPTS = {
     "short", "digits", "spelling", "list", "question", "correction", "trailing", "filler-hold",
 }  # fmt: skip
