@@ -85,13 +85,13 @@ def try_seed(args: argparse.Namespace, group: str, seed: int) -> list[dict[str, 
     """Train on the corpus of a group, and measure on every corpus of people."""
     folder = train(args.out, group, seed)
     reports = [
-        args.out / "reports" / f"{group}-{seed}-{rows(each, args.limit)}" for each in args.corpus
+        args.out / "reports" / f"{group}-{seed}-{address(each, args.limit)}" for each in args.corpus
     ]
     pairs = zip(reports, args.corpus, strict=True)
     return [measure(folder, args.limit, *each) for each in pairs]
 
 
-def rows(corpus: str, limit: int) -> str:
+def address(corpus: str, limit: int) -> str:
     """Eight hexadecimal digits that stand for the rows measured on."""
     return hashlib.sha256(json.dumps([corpus, limit]).encode()).hexdigest()[:8]
 

@@ -18,7 +18,7 @@ RATE = 16_000
 CLEAR = Channel(level_db=-24.0, snr_db=35.0, band_hz=(60.0, 7_500.0))
 KINDS = {
     "clear": CLEAR,
-    "clean": replace(CLEAR, colour=1.8, floor_drift_db=3.0, level_drift_db=2.0, clean=True),
+    "clean": Channel(-24.0, 35.0, colour=1.8, floor_drift_db=3.0, level_drift_db=2.0),
     "coloured": replace(CLEAR, colour=1.5, tilt_db=-3.0, snr_db=12.0),
     "telephone": replace(CLEAR, telephone=True, band_hz=(300.0, 3_400.0)),
     "opus": replace(CLEAR, opus=OpusLine(16_000, 0.0, 1.0)),

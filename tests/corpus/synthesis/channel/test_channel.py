@@ -38,6 +38,7 @@ def test_shares_are_those_asked_for(drawn: list[Channel], tag: str, key: str) ->
     share = getattr(ChannelSettings(), key)
     found = np.mean([tag in channel.tags for channel in drawn])
     assert abs(found - share) < 4 * np.sqrt(share * (1 - share) / DRAWS)
+    assert not any("clean" in channel.tags for channel in drawn)
 
 
 def test_clean_turns_keep_their_levels_and_nothing_else(drawn: list[Channel]) -> None:
@@ -99,14 +100,20 @@ def test_the_same_draw_is_the_same_channel() -> None:
 def test_plain_is_a_quiet_white_floor_whoever_speaks() -> None:
     settings = ChannelSettings(plain=True)
     channels = {draw_channel(settings, someone(i), np.random.default_rng(i)) for i in range(20)}
-    assert channels == {Channel(level_db=-26.0, snr_db=40.0, clean=True)}
+    assert channels == {Channel(level_db=-26.0, snr_db=40.0)}
 
 
 @pytest.mark.parametrize(
     ("snr", "band"), [(4, 5), (7.4, 5), (7.6, 10), (17, 15), (24, 20), (50, 30)]
 )
 def test_tags_name_the_nearest_band(snr: float, band: int) -> None:
-    assert Channel(-20.0, snr).tags == {f"snr:{band}"}
+    assert Channel(-20.0, snr, telephone=True).tags == {"telephone", f"snr:{band}"}
+
+
+def test_clean_is_a_quiet_place_and_nothing_else() -> None:
+    assert Channel(-20.0, 20.0, colour=1.0, floor_drift_db=2.0).tags == {"clean", "snr:20"}
+    assert Channel(-20.0, 19.9).tags == {"snr:20"}
+    assert Channel(-20.0, 40.0, tilt_db=0.5).tags == {"snr:30"}
 
 
 def test_tags_tell_lossy_lines() -> None:

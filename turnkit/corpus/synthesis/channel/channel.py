@@ -8,7 +8,7 @@ import numpy as np
 
 from turnkit.corpus.pseudo_speakers import PseudoSpeaker
 from turnkit.corpus.synthesis.channel.rooms import Room, draw_room
-from turnkit.corpus.synthesis.channel.settings import ChannelSettings
+from turnkit.corpus.synthesis.channel.settings import QUIET_SNR_DB, ChannelSettings
 from turnkit.corpus.tags import SNR_BANDS
 
 WIDE_RATE = 16_000
@@ -79,8 +79,6 @@ class Channel:
     telephone : bool
         Whether it goes through mu-law at 8 kHz.
     opus : OpusLine or None
-    clean : bool
-        Whether nothing was done to it but its levels and the floor.
     """
 
     level_db: float
@@ -97,7 +95,6 @@ class Channel:
     echo: Echo | None = None
     telephone: bool = False
     opus: OpusLine | None = None
-    clean: bool = False
 
     @property
     def sample_rate(self) -> int:
@@ -109,7 +106,7 @@ class Channel:
         """What it is, in the words of `turnkit.corpus.tags`."""
         nearest = min(SNR_BANDS, key=lambda middle: abs(middle - self.snr_db))
         there = {
-            "clean": self.clean,
+            "clean": self.snr_db >= QUIET_SNR_DB and self == _clean(self, self.snr_db),
             "telephone": self.telephone,
             "opus": self.opus is not None,
             "loss": self.opus is not None and self.opus.loss > 0.0,
@@ -141,7 +138,7 @@ def draw_channel(
     Channel
     """
     if settings.plain:
-        return Channel(level_db=_PLAIN_LEVEL_DB, snr_db=_PLAIN_SNR_DB, clean=True)
+        return Channel(level_db=_PLAIN_LEVEL_DB, snr_db=_PLAIN_SNR_DB)
     channel = _spoilt(settings, sound, rng)
     # Last, so that the turns that are not clean are the same for any share of those that are.
     if rng.random() < settings.clean:
@@ -157,7 +154,6 @@ def _clean(channel: Channel, snr_db: float) -> Channel:
         colour=channel.colour,
         floor_drift_db=channel.floor_drift_db,
         level_drift_db=channel.level_drift_db,
-        clean=True,
     )
 
 

@@ -8,6 +8,9 @@ from turnkit.errors import ConfigError
 
 Range = tuple[float, float]
 
+QUIET_SNR_DB = 20.0
+"""Active speech to floor, in dB, from which on a place is called quiet."""
+
 _SHARES = (
     "clean",
     "rooms",
@@ -22,7 +25,7 @@ _SHARES = (
 )
 
 _LIMITS: dict[str, Range] = {
-    "clean_snr_db": (20.0, 60.0),
+    "clean_snr_db": (QUIET_SNR_DB, 60.0),
     "rt60_s": (0.1, 1.0),
     "distance_m": (0.1, 3.0),
     "usual_snr_spread_db": (0.0, 10.0),
