@@ -207,6 +207,17 @@ def test_policies_that_a_detector_carries_are_its_frozen_ones(
     assert plain["FC@300"]["fitted"] is None
 
 
+def test_a_claim_that_is_not_tested_says_what_is_missing(
+    random_corpus: MakeCorpus, opener: Any
+) -> None:
+    def why(*specs: str) -> str:
+        found = evaluate(random_corpus(1), list(specs), opener=opener, resamples=10)
+        return found.claims[0].why
+
+    assert why("carries").endswith("add --detector vad:silero")
+    assert why("carries", "vad:silero") == "no frozen policy of vad:silero: give --fit-on"
+
+
 def test_speakers_of_the_training_are_refused_in_the_test_rows(
     random_corpus: MakeCorpus, opener: Any
 ) -> None:

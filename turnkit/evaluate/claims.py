@@ -118,8 +118,10 @@ def check_claims(
         why = ""
         if mine is None:
             why = "no frozen policy: give --fit-on"
-        elif its is None:
+        elif vad is None:
             why = f"no frozen {VAD_SPEC} on the same rows: add --detector {VAD_SPEC}"
+        elif its is None:
+            why = f"no frozen policy of {vad.spec}: give --fit-on"
         elif ours.frozen is not None and ours.frozen[our_point].missed:
             why = f"{our_point} missed: its mean latency was above the limit"
         found.append(_claim(reading, FROZEN, mine, its, vad.spec if vad else "", why, weights))
